@@ -1,0 +1,178 @@
+package gateway_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"reflect"
+	"strings"
+	"testing"
+	"testing/iotest"
+	"time"
+
+	"github.com/faas-cli/faas-cli/gateway"
+	"github.com/faas-cli/faas-cli/schema"
+)
+
+func decodeAll(r io.Reader) (messages []schema.LogMessage, lines []string, err error) {
+	d := gateway.NewLogDecoder(r)
+	var rec gateway.LogRecord
+	for {
+		if err = d.Next(&rec); err != nil {
+			return messages, lines, err
+		}
+		messages = append(messages, rec.Message())
+		line, err := rec.AppendJSON(nil)
+		if err != nil {
+			return messages, lines, err
+		}
+		lines = append(lines, string(line))
+	}
+}
+
+const logLine = `{"name":"fn","namespace":"n","instance":"i-1","timestamp":"2026-01-02T03:04:05.678Z","text":"hello\n"}`
+
+// TestLogDecoderLikeEncodingJSON compares the decoder with the standard one,
+// for messages of all shapes.
+func TestLogDecoderLikeEncodingJSON(t *testing.T) {
+	t.Parallel()
+	streams := map[string]string{
+		"one":              logLine + "\n",
+		"no final newline": logLine,
+		"many":             strings.Repeat(logLine+"\n", 3000),
+		"one line":         logLine + logLine + " " + logLine,
+		"spread out":       strings.ReplaceAll(logLine, ",", ",\n  ") + "\n" + logLine + "\n",
+		"blank lines":      "\n\n" + logLine + "\n\r\n" + logLine + "\r\n\n",
+		"other order":      `{"text":"t","name":"fn"}` + "\n" + logLine + "\n",
+		"more keys":        `{"name":"fn","level":3,"text":"t"}` + "\n" + logLine + "\n",
+		"escapes":          strings.ReplaceAll(logLine, "hello", `a\"b\\c\/d\b\f\r\t\u003cx\u003e\u00e9\ud83d\ude00`) + "\n",
+		"raw utf-8":        strings.ReplaceAll(logLine, "hello", "größe 😀") + "\n",
+		"invalid utf-8":    strings.ReplaceAll(logLine, "hello", "a\xffb\\n") + "\n",
+		"lone surrogate":   strings.ReplaceAll(logLine, "hello", `\ud83d`) + "\n",
+		"long":             strings.ReplaceAll(logLine, "hello", strings.Repeat("x€\\t", 100_000)) + "\n" + logLine + "\n",
+		"offset":           strings.ReplaceAll(logLine, "Z", "+02:00") + "\n",
+		"empty":            "",
+		"every length":     everyLength(),
+	}
+	for name, stream := range streams {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			var want []schema.LogMessage
+			for dec := json.NewDecoder(strings.NewReader(stream)); ; {
+				var m schema.LogMessage
+				if err := dec.Decode(&m); err == io.EOF {
+					break
+				} else if err != nil {
+					t.Fatal(err)
+				}
+				want = append(want, m)
+			}
+			for how, r := range map[string]io.Reader{
+				"at once": strings.NewReader(stream), "byte by byte": iotest.OneByteReader(strings.NewReader(stream)),
+			} {
+				got, lines, err := decodeAll(r)
+				if err != io.EOF || !reflect.DeepEqual(got, want) {
+					t.Fatalf("%s: got %.300v, %v\nwant %.300v", how, got, err, want)
+				}
+				for i, line := range lines {
+					var m schema.LogMessage
+					if err := json.Unmarshal([]byte(line), &m); err != nil || !reflect.DeepEqual(m, want[i]) {
+						t.Fatalf("%s: printed %.300s, %v", how, line, err)
+					}
+				}
+			}
+		})
+	}
+}
+
+// everyLength puts the interesting characters at every offset of a word of
+// the scanner.
+func everyLength() string {
+	var b strings.Builder
+	for n := range 40 {
+		for _, special := range []string{`\"`, `\\`, `\n`, "é", ""} {
+			fmt.Fprintln(&b, strings.ReplaceAll(logLine, "hello", strings.Repeat("~", n)+special+strings.Repeat("!", 40-n)))
+		}
+	}
+	return b.String()
+}
+
+func TestLogDecoderErrors(t *testing.T) {
+	t.Parallel()
+	cut := iotest.ErrReader(io.ErrUnexpectedEOF) // what net/http says of a cut connection
+	for name, tt := range map[string]struct {
+		stream   io.Reader
+		is       error
+		messages int
+	}{
+		"ends inside a message":           {strings.NewReader(logLine + "\n" + `{"name":"fn","te`), gateway.ErrLogTruncated, 1},
+		"ends inside a string":            {strings.NewReader(logLine[:len(logLine)-4]), gateway.ErrLogTruncated, 0},
+		"cut inside a message":            {io.MultiReader(strings.NewReader(logLine+"\n"+`{"na`), cut), gateway.ErrConnectionLost, 1},
+		"cut between messages":            {io.MultiReader(strings.NewReader(logLine+"\n"), cut), gateway.ErrConnectionLost, 1},
+		"cut after messages on one line":  {io.MultiReader(strings.NewReader(logLine+logLine+"\n"), cut), gateway.ErrConnectionLost, 2},
+		"page":                            {strings.NewReader("<html>\n"), nil, 0},
+		"list":                            {strings.NewReader("[1,2]\n"), nil, 0},
+		"number":                          {strings.NewReader("1\n"), nil, 0},
+		"null":                            {strings.NewReader("null\n"), nil, 0},
+		"object of something else":        {strings.NewReader(`{"error":"x"}` + "\n"), nil, 0},
+		"text of another type":            {strings.NewReader(`{"text":1}` + "\n"), nil, 0},
+		"raw control character in string": {strings.NewReader(strings.ReplaceAll(logLine, "hello", "a\x01b") + "\n"), nil, 0},
+		"time that is none":               {strings.NewReader(strings.ReplaceAll(logLine, "2026", "noon") + "\n"), nil, 0},
+		"message without end":             {io.MultiReader(strings.NewReader(`{"name":"`), endless{}), nil, 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			messages, _, err := decodeAll(tt.stream)
+			if len(messages) != tt.messages || err == nil || err == io.EOF || tt.is != nil && !errors.Is(err, tt.is) {
+				t.Errorf("%d messages, error %v; want %d, %v", len(messages), err, tt.messages, tt.is)
+			}
+		})
+	}
+}
+
+type endless struct{}
+
+func (endless) Read(p []byte) (int, error) { return copy(p, bytes.Repeat([]byte("x"), len(p))), nil }
+
+func FuzzLogDecoder(f *testing.F) {
+	f.Add([]byte(logLine + "\n" + logLine))
+	f.Add([]byte(`{"name":"a\u12","text":"` + "\xff"))
+	f.Fuzz(func(t *testing.T, stream []byte) {
+		got, lines, _ := decodeAll(bytes.NewReader(stream))
+		dec := json.NewDecoder(bytes.NewReader(stream))
+		for i, m := range got {
+			var want schema.LogMessage
+			if err := dec.Decode(&want); err != nil || !reflect.DeepEqual(m, want) {
+				t.Fatalf("message %d: %+v, encoding/json has %+v, %v", i, m, want, err)
+			}
+			if !json.Valid([]byte(lines[i])) {
+				t.Fatalf("message %d printed as %q", i, lines[i])
+			}
+		}
+	})
+}
+
+func BenchmarkLogDecoder(b *testing.B) {
+	text := `GET /orders/17 200 took 12 ms "quoted value" user=alice \u003cb\u003ebold\u003c/b\u003e größe=42 cache miss`
+	text = strings.ReplaceAll(text, `"`, `\"`)
+	line, err := json.Marshal(schema.LogMessage{Name: "fn", Namespace: "openfaas-fn", Instance: "fn-7c9d8-1", Timestamp: time.Unix(1e9, 1731).UTC(), Text: "x"})
+	if err != nil {
+		b.Fatal(err)
+	}
+	stream := bytes.Repeat(append(bytes.Replace(line, []byte(`"x"`), []byte(`"`+text+`\n"`), 1), '\n'), 10_000)
+	b.SetBytes(int64(len(stream)))
+	b.ReportAllocs()
+	for b.Loop() {
+		d := gateway.NewLogDecoder(bytes.NewReader(stream))
+		var rec gateway.LogRecord
+		for n := 0; ; n++ {
+			if err := d.Next(&rec); err == io.EOF && n == 10_000 {
+				break
+			} else if err != nil {
+				b.Fatal(n, err)
+			}
+		}
+	}
+}
