@@ -1,0 +1,5 @@
+package commands
+
+import "github.com/spf13/cobra"
+
+func newDeployCmd(_ *Env) *cobra.Command { return laterCmd("deploy") }

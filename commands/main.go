@@ -1,0 +1,24 @@
+package commands
+
+import (
+	"context"
+	"errors"
+)
+
+// Main runs one command line and returns the exit code. A signal is expected
+// to cancel ctx with Signalled as the cause; its error is then the one that is
+// printed, whichever call noticed it first.
+func Main(ctx context.Context, env *Env, args []string) int {
+	root := newRootCmd(env)
+	root.SetArgs(args)
+	cmd, err := root.ExecuteContextC(ctx)
+	if err == nil {
+		return 0
+	}
+	var own *exitError
+	if interrupted(ctx) && !errors.As(err, &own) {
+		err = context.Cause(ctx)
+	}
+	report(env.Term, err, cmd.CommandPath())
+	return exitCode(err)
+}

@@ -1,0 +1,18 @@
+package commands
+
+import (
+	"fmt"
+	"io"
+)
+
+func sprintf(format string, args ...any) string {
+	if len(args) == 0 {
+		return format // so that a caller's text may hold a percent sign
+	}
+	return fmt.Sprintf(format, args...)
+}
+
+func writeLine(w io.Writer, line string) error {
+	_, err := io.WriteString(w, line+"\n")
+	return err
+}

@@ -1,0 +1,167 @@
+package commands
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/faas-cli/faas-cli/internal/term"
+)
+
+// newRootCmd builds the command tree. It touches nothing outside the process.
+func newRootCmd(env *Env) *cobra.Command {
+	root := &cobra.Command{
+		Use:   "faas-cli",
+		Short: "Write, build, ship and run OpenFaaS functions",
+		Long: `Write, build, ship and run OpenFaaS functions, on any OpenFaaS gateway or,
+with no cluster at all, on this machine.
+
+  faas-cli local start
+  faas-cli new hello --lang golang-middleware
+  faas-cli up
+  echo world | faas-cli invoke hello`,
+		Example:       "  faas-cli new hello --lang python3-http\n  faas-cli up -f hello.yml",
+		Args:          noArgs,
+		SilenceErrors: true,
+		SilenceUsage:  true,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := writeLine(env.Term.Out, logo(env.Term)); err != nil {
+				return err
+			}
+			return cmd.Help()
+		},
+		CompletionOptions: cobra.CompletionOptions{DisableDefaultCmd: true},
+	}
+	root.SetIn(env.Term.In)
+	root.SetOut(env.Term.Out)
+	root.SetErr(env.Term.Err)
+	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return &UsageError{Err: err} })
+	registerGlobalFlags(root)
+	root.AddGroup(
+		&cobra.Group{ID: groupWrite, Title: "Write and build:"},
+		&cobra.Group{ID: groupRun, Title: "Deploy and run:"},
+		&cobra.Group{ID: groupPlatform, Title: "Platforms and settings:"},
+	)
+	add := func(group string, cmds ...*cobra.Command) {
+		for _, c := range cmds {
+			c.GroupID = group
+		}
+		root.AddCommand(cmds...)
+	}
+	add(groupWrite,
+		newBuildCmd(env),
+		newChartCmd(env),
+		newGenerateCmd(env),
+		newLocalRunCmd(env),
+		newNewCmd(env),
+		newPublishCmd(env),
+		newPushCmd(env),
+		newStackCmd(env),
+		newTemplateCmd(env),
+		newUpCmd(env),
+	)
+	add(groupRun,
+		newDeployCmd(env),
+		newDescribeCmd(env),
+		newDiffCmd(env),
+		newInvokeCmd(env),
+		newListCmd(env),
+		newLogsCmd(env),
+		newNamespaceCmd(env),
+		newReadyCmd(env),
+		newRemoveCmd(env),
+		newScaleCmd(env),
+		newSecretCmd(env),
+		newStoreCmd(env),
+	)
+	add(groupPlatform,
+		newCompletionCmd(env),
+		newContextCmd(env),
+		newDoctorCmd(env),
+		newLocalCmd(env),
+		newLoginCmd(env),
+		newLogoutCmd(env),
+		newPluginCmd(env),
+		newRegistryLoginCmd(env),
+		newVersionCmd(env),
+	)
+	return root
+}
+
+// The groups of the root help.
+const (
+	groupWrite    = "write"
+	groupRun      = "run"
+	groupPlatform = "platform"
+)
+
+// newGroupCmd returns a command that only holds others: alone it prints its
+// help, and a name that it does not have is a usage error (exit code 2).
+func newGroupCmd(use, short, long, example string, subs ...*cobra.Command) *cobra.Command {
+	cmd := &cobra.Command{
+		Use: use, Short: short, Long: long, Example: example,
+		Args: noArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	cmd.AddCommand(subs...)
+	return cmd
+}
+
+// noArgs refuses arguments. For a command that holds others the argument is
+// the name of one that it does not have.
+func noArgs(cmd *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return nil
+	}
+	if !cmd.HasSubCommands() {
+		return usagef("%s takes no arguments, got %q", cmd.CommandPath(), args[0])
+	}
+	if near := cmd.SuggestionsFor(args[0]); len(near) > 0 {
+		return usagef("unknown command %q for %q, did you mean %s?", args[0], cmd.CommandPath(), strings.Join(near, " or "))
+	}
+	return usagef("unknown command %q for %q", args[0], cmd.CommandPath())
+}
+
+// exactArgs wants one argument for each name, which the message uses.
+func exactArgs(names ...string) cobra.PositionalArgs {
+	return func(cmd *cobra.Command, args []string) error {
+		switch {
+		case len(args) < len(names):
+			return usagef("%s wants %s", cmd.CommandPath(), names[len(args)])
+		case len(args) > len(names):
+			return usagef("%s accepts %d arg(s), received %d: %s", cmd.CommandPath(), len(names), len(args), quoteAll(args[len(names):]))
+		}
+		return nil
+	}
+}
+
+// maxArgs allows up to n arguments.
+func maxArgs(n int) cobra.PositionalArgs {
+	return func(cmd *cobra.Command, args []string) error {
+		if len(args) > n {
+			return usagef("%s accepts at most %d arg(s), received %d: %s", cmd.CommandPath(), n, len(args), quoteAll(args[n:]))
+		}
+		return nil
+	}
+}
+
+func quoteAll(words []string) string {
+	quoted := slices.Clone(words)
+	for i, w := range quoted {
+		quoted[i] = fmt.Sprintf("%q", w)
+	}
+	return strings.Join(quoted, ", ")
+}
+
+// logo is printed above the root help and by version.
+func logo(t *term.Terminal) string {
+	const text = `  __                         _ _
+ / _| __ _  __ _ ___     ___| (_)
+| |_ / _' |/ _' / __|___/ __| | |
+|  _| (_| | (_| \__ \___| (__| | |
+|_|  \__,_|\__,_|___/    \___|_|_|
+`
+	return t.Paint(t.Out, term.Blue, text)
+}
