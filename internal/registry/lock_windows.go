@@ -1,0 +1,44 @@
+package registry
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"time"
+
+	"golang.org/x/sys/windows"
+)
+
+// lockRetry is how long to wait before asking again for a lock that another
+// process holds: the system call that waits cannot be cancelled.
+const lockRetry = 20 * time.Millisecond
+
+// lockFile locks the file, which it creates if need be, until the returned
+// function is called or the process ends.
+func lockFile(ctx context.Context, path string, exclusive bool) (func(), error) {
+	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
+	if err != nil {
+		return nil, err
+	}
+	how := uint32(windows.LOCKFILE_FAIL_IMMEDIATELY)
+	if exclusive {
+		how |= windows.LOCKFILE_EXCLUSIVE_LOCK
+	}
+	for {
+		err := windows.LockFileEx(windows.Handle(f.Fd()), how, 0, 1, 0, new(windows.Overlapped))
+		switch {
+		case err == nil:
+			return func() { f.Close() }, nil
+		case !errors.Is(err, windows.ERROR_LOCK_VIOLATION):
+			f.Close()
+			return nil, fmt.Errorf("lock %q: %w", path, err)
+		}
+		select {
+		case <-ctx.Done():
+			f.Close()
+			return nil, context.Cause(ctx)
+		case <-time.After(lockRetry):
+		}
+	}
+}

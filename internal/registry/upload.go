@@ -1,0 +1,132 @@
+package registry
+
+import (
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding"
+	"encoding/binary"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"hash"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+)
+
+// errDigest is returned by commit when the content is not what was announced.
+var errDigest = errors.New("content does not match its digest")
+
+// errNoUpload is returned for an upload that was never begun, is finished or
+// was collected.
+var errNoUpload = errors.New("no such upload")
+
+// An upload is content on its way into the store. It can be closed and resumed
+// by another process: beside the data lies the state of its hash, so that
+// nothing is read twice and nothing is held in memory.
+type upload struct {
+	s    *Store
+	id   string
+	f    *os.File
+	sum  hash.Hash
+	size int64 // bytes received and hashed
+}
+
+// newUpload begins an upload. It ends with commit, cancel or suspend.
+func (s *Store) newUpload() (*upload, error) {
+	if err := os.MkdirAll(s.path("uploads"), 0o700); err != nil {
+		return nil, err
+	}
+	id := strings.ToLower(rand.Text())
+	f, err := os.OpenFile(s.path("uploads", id), os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
+	if err != nil {
+		return nil, err
+	}
+	return &upload{s: s, id: id, f: f, sum: sha256.New()}, nil
+}
+
+// resumeUpload opens a suspended upload. Bytes that arrived after the last
+// suspend, from a request that was cut off, are dropped.
+func (s *Store) resumeUpload(id string) (*upload, error) {
+	if id == "" || strings.Trim(id, "abcdefghijklmnopqrstuvwxyz234567") != "" {
+		return nil, errNoUpload
+	}
+	state, err := os.ReadFile(s.path("uploads", id+".state"))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, errNoUpload
+	}
+	if err != nil {
+		return nil, err
+	}
+	if len(state) < 8 {
+		return nil, fmt.Errorf("upload %s: damaged state", id)
+	}
+	u := &upload{s: s, id: id, sum: sha256.New(), size: int64(binary.BigEndian.Uint64(state))}
+	if err := u.sum.(encoding.BinaryUnmarshaler).UnmarshalBinary(state[8:]); err != nil {
+		return nil, fmt.Errorf("upload %s: %w", id, err)
+	}
+	if u.f, err = os.OpenFile(s.path("uploads", id), os.O_RDWR, 0); err != nil {
+		return nil, errNoUpload
+	}
+	if err := u.f.Truncate(u.size); err != nil {
+		u.f.Close()
+		return nil, err
+	}
+	if _, err := u.f.Seek(u.size, 0); err != nil {
+		u.f.Close()
+		return nil, err
+	}
+	return u, nil
+}
+
+// Write appends to the content.
+func (u *upload) Write(p []byte) (int, error) {
+	n, err := u.f.Write(p)
+	u.sum.Write(p[:n])
+	u.size += int64(n)
+	return n, err
+}
+
+// suspend closes the upload so that resumeUpload can go on with it.
+func (u *upload) suspend() error {
+	state, err := u.sum.(encoding.BinaryAppender).AppendBinary(binary.BigEndian.AppendUint64(nil, uint64(u.size)))
+	if err == nil {
+		err = u.s.writeFile(u.f.Name()+".state", state)
+	}
+	return errors.Join(err, u.f.Close())
+}
+
+// commit moves the content into place if its digest is h, else it drops it.
+func (u *upload) commit(h v1.Hash) error {
+	defer u.cancel()
+	if got := hex.EncodeToString(u.sum.Sum(nil)); got != h.Hex {
+		return fmt.Errorf("%w: expected %s, got sha256:%s", errDigest, h, got)
+	}
+	if err := u.f.Sync(); err != nil {
+		return err
+	}
+	if err := u.f.Close(); err != nil {
+		return err
+	}
+	to := u.s.blobPath(h)
+	if err := os.MkdirAll(filepath.Dir(to), 0o700); err != nil {
+		return err
+	}
+	return os.Rename(u.f.Name(), to)
+}
+
+// cancel drops the upload; after commit it only tidies up.
+func (u *upload) cancel() {
+	u.f.Close()
+	os.Remove(u.f.Name())
+	os.Remove(u.f.Name() + ".state")
+}
+
+func touch(path string) error {
+	now := time.Now()
+	return os.Chtimes(path, now, now)
+}
