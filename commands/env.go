@@ -16,6 +16,9 @@ type Env struct {
 	Dir    string                          // working directory, absolute
 	Now    func() time.Time
 
+	Version string // of this program, "" in a development build
+	Commit  string // that it was built from, "" where unknown
+
 	// Environ lists the variables as KEY=VALUE, for child processes.
 	Environ func() []string
 

@@ -10,6 +10,9 @@ import (
 	"github.com/faas-cli/faas-cli/commands"
 )
 
+// The linker sets these: -X main.version=1.2.3 -X main.commit=SHA.
+var version, commit string
+
 func main() {
 	ctx, cancel := context.WithCancelCause(context.Background())
 	signals := make(chan os.Signal, 1)
@@ -19,5 +22,7 @@ func main() {
 		signal.Stop(signals) // a second one has its default action and kills
 		cancel(commands.Signalled(s))
 	}()
-	os.Exit(commands.Main(ctx, commands.SystemEnv(), os.Args[1:]))
+	env := commands.SystemEnv()
+	env.Version, env.Commit = version, commit
+	os.Exit(commands.Main(ctx, env, os.Args[1:]))
 }

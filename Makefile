@@ -1,0 +1,76 @@
+# make help lists the targets. GO, PREFIX and TESTFLAGS can be set on the
+# command line.
+
+SHELL := bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+
+GO ?= go
+PREFIX ?= /usr/local
+TESTFLAGS ?=
+VERSION ?= $(shell git describe --tags --dirty 2>/dev/null)
+COMMIT ?= $(shell git rev-parse HEAD 2>/dev/null)
+LDFLAGS := -s -w -X main.version=$(VERSION) -X main.commit=$(COMMIT)
+BIN := bin/faas-cli
+
+.PHONY: help build install demo test test-unit test-docker test-e2e test-conformance lint fmt generate check cover bench fuzz clean
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  %-17s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+build: ## build bin/faas-cli
+	@mkdir -p bin
+	CGO_ENABLED=0 $(GO) build -trimpath -buildvcs=false -ldflags '$(LDFLAGS)' -o $(BIN) ./cmd/faas-cli
+
+install: build ## install faas-cli to PREFIX/bin (default /usr/local/bin)
+	install -d $(DESTDIR)$(PREFIX)/bin
+	install -m 0755 $(BIN) $(DESTDIR)$(PREFIX)/bin/faas-cli
+
+demo: build ## the main job from nothing: new, up, invoke, edit, up again
+	@scripts/demo.sh $(abspath $(BIN))
+
+test: lint test-unit test-conformance test-e2e test-docker ## everything that this machine can test
+
+test-unit: ## unit and command tests, with the race detector, in random order
+	$(GO) test -race -shuffle=on $(TESTFLAGS) ./...
+
+test-conformance: build ## the black-box cases of testdata/conformance
+	cd testdata/conformance/runner && GOFLAGS=-buildvcs=false $(GO) run . -pending ../pending.txt $(abspath $(BIN)) ../public
+
+test-e2e: build ## the built binary from end to end
+	FAAS_CLI=$(abspath $(BIN)) $(GO) test -tags e2e -count=1 $(TESTFLAGS) ./testdata/e2e/...
+
+test-docker: ## tests against a container engine, where one answers
+	@scripts/test-docker.sh $(TESTFLAGS)
+
+lint: ## gofmt, go vet, staticcheck; internal/archtest holds the rest
+	@unformatted=$$(gofmt -l $$(git ls-files '*.go' | grep -v '^testdata/conformance/')); \
+	if [ -n "$$unformatted" ]; then echo "run make fmt: $$unformatted" >&2; exit 1; fi
+	$(GO) vet ./...
+	$(GO) vet -tags docker,e2e ./...
+	$(GO) tool -modfile=internal/tools/go.mod staticcheck ./...
+
+fmt: ## format the Go files
+	gofmt -w $$(git ls-files '*.go' | grep -v '^testdata/conformance/')
+
+generate: ## write the generated files again
+	$(GO) generate ./...
+
+check: lint ## exactly what CI runs before the tests: tidy modules, current generated files
+	$(GO) mod tidy -diff
+	$(MAKE) generate
+	git diff --exit-code
+	$(MAKE) test
+
+cover: ## test coverage, as coverage.out and a summary
+	$(GO) test -coverprofile=coverage.out ./...
+	$(GO) tool cover -func=coverage.out | tail -1
+
+bench: ## Go benchmarks of the paths that must stay fast
+	$(GO) test -run '^$$' -bench . -benchmem ./...
+
+fuzz: ## each fuzz target for FUZZTIME (default 60s)
+	@scripts/fuzz.sh $${FUZZTIME:-60s}
+
+clean: ## remove what the other targets made
+	rm -rf bin coverage.out
