@@ -38,6 +38,9 @@ func ours() map[string][]string {
 		"internal/plugin":      {"internal/atomicfile"},
 		"internal/watch":       {},
 		"internal/archtest":    {},
+
+		"internal/functionstore": {"schema"},
+		"internal/chart":         {},
 	}
 }
 
@@ -50,7 +53,7 @@ func homes() map[string][]string {
 		"github.com/drone/envsubst":                            {"stack"},
 		"github.com/joho/godotenv":                             {"stack"},
 		"github.com/invopop/jsonschema":                        {"stack"},
-		"gopkg.in/yaml.v3":                                     {"stack", "templates", "builder", "internal/output", "internal/credentials"},
+		"gopkg.in/yaml.v3":                                     {"stack", "templates", "builder", "internal/output", "internal/credentials", "internal/chart"},
 		"github.com/docker":                                    {"internal/engine"},
 		"github.com/moby/buildkit":                             {"internal/engine"},
 		"github.com/moby/buildkit/frontend/dockerfile":         {"templates", "internal/engine"},
