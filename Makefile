@@ -38,7 +38,7 @@ test-conformance: build ## the black-box cases of testdata/conformance
 	cd testdata/conformance/runner && GOFLAGS=-buildvcs=false $(GO) run . -pending ../pending.txt $(abspath $(BIN)) ../public
 
 test-e2e: build ## the built binary from end to end
-	FAAS_CLI=$(abspath $(BIN)) $(GO) test -tags e2e -count=1 $(TESTFLAGS) ./testdata/e2e/...
+	FAAS_CLI=$(abspath $(BIN)) $(GO) test -tags e2e -count=1 $(TESTFLAGS) -run E2E ./cmd/faas-cli
 
 test-docker: ## tests against a container engine, where one answers
 	@scripts/test-docker.sh $(TESTFLAGS)
