@@ -1,0 +1,138 @@
+// Package enginetest is the kit of the tests that need a real container engine: a connection,
+// images that need nothing from a registry, and the certainty that nothing is left behind.
+package enginetest
+
+import (
+	"context"
+	"crypto/rand"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"sync"
+	"testing"
+	"testing/fstest"
+	"time"
+
+	"github.com/faas-cli/faas-cli/internal/engine"
+)
+
+// Label marks whatever a test makes in an engine; its value is the name of the test's run.
+const Label = "com.openfaas.faas-cli.test"
+
+// cleanupTimeout bounds the removal of one thing.
+const cleanupTimeout = 30 * time.Second
+
+// Connect returns a client of this machine's engine. Without one the test fails: whoever asks for
+// engine tests wants them run.
+func Connect(tb testing.TB) *engine.Client {
+	tb.Helper()
+	c, err := engine.Connect(tb.Context(), engine.Options{Lookup: os.LookupEnv})
+	if err != nil {
+		tb.Fatal(err)
+	}
+	tb.Cleanup(func() { _ = c.Close() })
+	return c
+}
+
+// Name makes a name up that nobody else uses: prefix and random lower-case letters.
+func Name(prefix string) string {
+	return prefix + "-" + strings.ToLower(rand.Text()[:10])
+}
+
+// ctx is for clean-up, when the test's own context has ended.
+func cleanup(tb testing.TB, what string, remove func(context.Context) error) {
+	tb.Cleanup(func() {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(tb.Context()), cleanupTimeout)
+		defer cancel()
+		if err := remove(ctx); err != nil {
+			tb.Errorf("leave no %s behind: %v", what, err)
+		}
+	})
+}
+
+// Image builds an image out of files, one of which is "Dockerfile", and removes it after the test.
+// It returns the image's ID.
+func Image(tb testing.TB, c *engine.Client, name string, files fs.FS) string {
+	tb.Helper()
+	id, err := c.Build(tb.Context(), engine.Build{
+		Context: files, Key: tb.Name(), Tags: []string{name}, Labels: map[string]string{Label: tb.Name()},
+	}, nil)
+	if err != nil {
+		tb.Fatalf("build %s: %v", name, err)
+	}
+	RemoveImage(tb, c, name)
+	return id
+}
+
+// RemoveImage removes an image after the test, if it is there then.
+func RemoveImage(tb testing.TB, c *engine.Client, name string) {
+	cleanup(tb, "image "+name, func(ctx context.Context) error {
+		if _, err := c.Image(ctx, name); err != nil {
+			return nil
+		}
+		return c.RemoveImage(ctx, name, true)
+	})
+}
+
+// RemoveContainer removes a container after the test, if it is there then.
+func RemoveContainer(tb testing.TB, c *engine.Client, id string) {
+	cleanup(tb, "container "+id, func(ctx context.Context) error { return c.RemoveContainer(ctx, id) })
+}
+
+// RemoveNetwork removes a network after the test, if it is there then.
+func RemoveNetwork(tb testing.TB, c *engine.Client, id string) {
+	cleanup(tb, "network "+id, func(ctx context.Context) error { return c.RemoveNetwork(ctx, id) })
+}
+
+// FunctionDockerfile packs [FunctionProgram] with nothing below it.
+const FunctionDockerfile = "FROM scratch\nCOPY function /function\nUSER 1000\nEXPOSE 8080\nENTRYPOINT [\"/function\"]\n"
+
+// FunctionImage builds an image of [FunctionProgram] and removes it after the test.
+func FunctionImage(tb testing.TB, c *engine.Client, name string) string {
+	tb.Helper()
+	return Image(tb, c, name, fstest.MapFS{
+		"Dockerfile": {Data: []byte(FunctionDockerfile), Mode: 0o644},
+		"function":   {Data: FunctionProgram(tb), Mode: 0o755},
+	})
+}
+
+// FunctionProgram is testdata/function as a static Linux program: a server whose faults are chosen
+// by its environment. It is compiled once per test binary.
+func FunctionProgram(tb testing.TB) []byte {
+	tb.Helper()
+	data, err := functionProgram()
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return data
+}
+
+var functionProgram = sync.OnceValues(func() ([]byte, error) {
+	_, self, _, _ := runtime.Caller(0)
+	dir, err := os.MkdirTemp("", "enginetest-")
+	if err != nil {
+		return nil, err
+	}
+	defer os.RemoveAll(dir) //nolint:errcheck // a temporary folder
+	out := filepath.Join(dir, "function")
+	cmd := exec.Command("go", "build", "-trimpath", "-ldflags=-s -w", "-o", out, ".") //nolint:noctx // shared by all tests
+	cmd.Dir = filepath.Join(filepath.Dir(self), "testdata", "function")
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOOS=linux", "GOARCH="+runtime.GOARCH, "GOFLAGS=-buildvcs=false")
+	if msg, err := cmd.CombinedOutput(); err != nil {
+		return nil, &buildError{msg: string(msg), err: err}
+	}
+	return os.ReadFile(out)
+})
+
+type buildError struct {
+	msg string
+	err error
+}
+
+func (e *buildError) Error() string {
+	return "build the function program: " + e.err.Error() + "\n" + e.msg
+}
+func (e *buildError) Unwrap() error { return e.err }
