@@ -1,0 +1,60 @@
+package gateway
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+)
+
+// FunctionToken exchanges an identity token for one that may invoke a
+// function of a gateway with IAM.
+//
+// Source of truth: POST /oauth/token of the gateway API (RFC 8693).
+func (c *Client) FunctionToken(ctx context.Context, identityToken, name, namespace string) (string, error) {
+	form := url.Values{
+		"grant_type":         {"urn:ietf:params:oauth:grant-type:token-exchange"},
+		"subject_token_type": {"urn:ietf:params:oauth:token-type:id_token"},
+		"subject_token":      {identityToken},
+		"scope":              {"function"},
+		"audience":           {namespace + ":" + name},
+	}
+	var token struct {
+		AccessToken string `json:"access_token"`
+	}
+	_, err := c.do(ctx, call{
+		op:     fmt.Sprintf("get an access token for function %q", qualified(name, namespace)),
+		method: http.MethodPost, path: "oauth/token", form: form, anonymous: true,
+	}, func(body io.Reader) error {
+		if err := decode(&token)(body); err != nil {
+			return err
+		}
+		if token.AccessToken == "" {
+			return &shapeError{"an object without access_token"}
+		}
+		return nil
+	})
+	var refused *Error
+	if errors.As(err, &refused) {
+		refused.Message = oauthMessage(refused.Message)
+	}
+	return token.AccessToken, err
+}
+
+// oauthMessage reads the JSON in which this endpoint explains itself.
+func oauthMessage(text string) string {
+	var body struct {
+		Error       string `json:"error"`
+		Description string `json:"error_description"`
+	}
+	if json.Unmarshal([]byte(text), &body) != nil || body.Error == "" {
+		return text
+	}
+	if body.Description == "" {
+		return clean(body.Error)
+	}
+	return clean(body.Error + ": " + body.Description)
+}
