@@ -11,7 +11,11 @@ import (
 func Main(ctx context.Context, env *Env, args []string) int {
 	root := newRootCmd(env)
 	root.SetArgs(args)
-	cmd, err := root.ExecuteContextC(ctx)
+	var cmd = root
+	ok, err := runPlugin(ctx, env, root, args)
+	if !ok {
+		cmd, err = root.ExecuteContextC(ctx)
+	}
 	if err == nil {
 		return 0
 	}

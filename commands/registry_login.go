@@ -1,5 +1,137 @@
 package commands
 
-import "github.com/spf13/cobra"
+import (
+	"context"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
 
-func newRegistryLoginCmd(_ *Env) *cobra.Command { return laterCmd("registry-login") }
+	"github.com/spf13/cobra"
+
+	"github.com/faas-cli/faas-cli/internal/atomicfile"
+)
+
+type registryLoginOptions struct {
+	server        string
+	username      string
+	password      string
+	passwordStdin bool
+	ecr           bool
+	accountID     string
+	region        string
+	force         bool
+}
+
+func newRegistryLoginCmd(env *Env) *cobra.Command {
+	var o registryLoginOptions
+	cmd := &cobra.Command{
+		Use:   "registry-login",
+		Short: "Write registry credentials for a remote builder or a pull secret",
+		Long: `Write ./credentials/config.json, in the format of Docker's config.json, for a
+remote builder or to make an image pull secret from. It does not log in.
+
+The file is readable by you only, and the folder is put into .gitignore. An
+existing file is kept unless --force says otherwise.`,
+		Example: `  echo "$TOKEN" | faas-cli registry-login --server ghcr.io -u me --password-stdin
+  faas-cli registry-login --ecr --account-id 123456789012 --region eu-west-1`,
+		Args: noArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return runRegistryLogin(cmd.Context(), env, o) },
+	}
+	f := cmd.Flags()
+	f.StringVar(&o.server, "server", "https://index.docker.io/v1/", "the registry's `name`, the key of its credentials")
+	f.StringVarP(&o.username, "username", "u", "", "user `name`")
+	f.StringVar(&o.password, "password", "", "`password`; other users of the machine can see it, so prefer --password-stdin")
+	f.BoolVarP(&o.passwordStdin, "password-stdin", "s", false, "read the password from standard input")
+	f.BoolVar(&o.ecr, "ecr", false, "use the credential helper of Amazon ECR")
+	f.StringVar(&o.accountID, "account-id", "", "AWS account `number` (with --ecr)")
+	f.StringVar(&o.region, "region", "", "AWS `region` (with --ecr)")
+	f.BoolVar(&o.force, "force", false, "overwrite existing credentials")
+	return cmd
+}
+
+// registryConfig is the part of Docker's config.json that is written here.
+type registryConfig struct {
+	Auths       map[string]registryAuth `json:"auths,omitempty"`
+	CredsStore  string                  `json:"credsStore,omitempty"`
+	CredHelpers map[string]string       `json:"credHelpers,omitempty"`
+}
+
+type registryAuth struct {
+	Auth string `json:"auth"` // base64 of USER:PASSWORD
+}
+
+func runRegistryLogin(ctx context.Context, env *Env, o registryLoginOptions) error {
+	dir := filepath.Join(env.Dir, "credentials")
+	file := filepath.Join(dir, "config.json")
+	if !o.force {
+		if _, err := os.Lstat(file); !errors.Is(err, fs.ErrNotExist) {
+			return withHint(errors.New("./credentials/config.json exists already"), "--force overwrites it")
+		}
+	}
+	config, err := o.config(ctx, env)
+	if err != nil {
+		return err
+	}
+	content, err := json.MarshalIndent(config, "", " ")
+	if err != nil {
+		return err
+	}
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return err
+	}
+	if err := os.Chmod(dir, 0o700); err != nil { // older versions made it for everybody to read
+		return err
+	}
+	if err := ignoreInGit(env.Dir, "credentials"); err != nil {
+		return err
+	}
+	if err := atomicfile.WriteBytes(file, 0o600, content); err != nil {
+		return err
+	}
+	return env.resultf("\nWrote ./credentials/config.json..OK")
+}
+
+func (o registryLoginOptions) config(ctx context.Context, env *Env) (registryConfig, error) {
+	if o.ecr {
+		switch {
+		case o.accountID == "":
+			return registryConfig{}, usagef("the --account-id flag is required with --ecr")
+		case o.region == "":
+			return registryConfig{}, usagef("the --region flag is required with --ecr")
+		}
+		host := o.accountID + ".dkr.ecr." + o.region + ".amazonaws.com"
+		return registryConfig{CredsStore: "ecr-login", CredHelpers: map[string]string{host: "ecr-login"}}, nil
+	}
+	password, err := readPassword(ctx, env, o.password, o.passwordStdin)
+	if err != nil {
+		return registryConfig{}, err
+	}
+	if o.username == "" || password == "" {
+		return registryConfig{}, usagef("both --username and (--password-stdin or --password) are required")
+	}
+	auth := base64.StdEncoding.EncodeToString([]byte(o.username + ":" + password))
+	return registryConfig{Auths: map[string]registryAuth{o.server: {Auth: auth}}}, nil
+}
+
+// maxPassword bounds a password on standard input, in bytes.
+const maxPassword = 64 << 10
+
+// readPassword returns the password of --password or of --password-stdin, less
+// the blanks around the latter. Without either it is empty.
+func readPassword(ctx context.Context, env *Env, flag string, stdin bool) (string, error) {
+	if !stdin {
+		return flag, nil
+	}
+	if flag != "" {
+		return "", usagef("--password and --password-stdin are mutually exclusive")
+	}
+	if env.Term.InTTY {
+		env.progressf("Enter your password, then Ctrl-D on a line of its own.")
+	}
+	b, err := env.readStdin(ctx, maxPassword)
+	return strings.TrimSpace(string(b)), err
+}
