@@ -49,6 +49,10 @@ func (s *Store) tag(n Name, h v1.Hash) error {
 	if err := s.linkManifest(n.Repository, h, mediaType); err != nil {
 		return err
 	}
+	return s.writeTag(n, h)
+}
+
+func (s *Store) writeTag(n Name, h v1.Hash) error {
 	return s.writeFile(s.repoPath(n.Repository, "_tags", escape(n.Tag)), []byte(h.String()))
 }
 

@@ -1,0 +1,7 @@
+//go:build unix
+
+package registry
+
+import "golang.org/x/sys/unix"
+
+const diskFull = unix.ENOSPC

@@ -1,0 +1,5 @@
+package registry
+
+import "golang.org/x/sys/windows"
+
+const diskFull = windows.ERROR_DISK_FULL
