@@ -1,9 +1,14 @@
 package commands
 
-import "errors"
+import (
+	"errors"
+	"strings"
+
+	"github.com/faas-cli/faas-cli/gateway"
+)
 
 // isUnauthorized says that credentials are missing or were refused.
-func isUnauthorized(error) bool { return false }
+func isUnauthorized(err error) bool { return errors.Is(err, gateway.ErrUnauthorized) }
 
 // hint says what the user can do about err, or nothing. path is the command's
 // path.
@@ -13,8 +18,25 @@ func hint(err error, path string) string {
 		return h.Hint()
 	}
 	var usage *UsageError
-	if errors.As(err, &usage) {
+	switch {
+	case errors.As(err, &usage):
 		return "see " + path + " --help"
+	case isUnauthorized(err):
+		return "run faas-cli login to save credentials for this gateway, or give --token"
+	case errors.Is(err, gateway.ErrUntrusted):
+		return "add the gateway's CA to a context (faas-cli context add --ca-file), or skip the check with --tls-no-verify"
+	case errors.Is(err, gateway.ErrUnreachable):
+		return unreachableHint(err)
 	}
 	return ""
+}
+
+// unreachableHint offers the local platform to those whom the default address
+// does not answer.
+func unreachableHint(err error) string {
+	var e *gateway.Error
+	if errors.As(err, &e) && strings.HasPrefix(e.URL, defaultGateway+"/") {
+		return "start the local platform with faas-cli local start, or name a gateway with --gateway or OPENFAAS_URL"
+	}
+	return "is the gateway up, and is its address right (--gateway, OPENFAAS_URL)?"
 }

@@ -1,0 +1,138 @@
+package commands
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"net/http"
+	"sync"
+
+	"github.com/faas-cli/faas-cli/gateway"
+	"github.com/faas-cli/faas-cli/internal/credentials"
+)
+
+// gatewayClient returns a client of the gateway that f and the stack file's
+// gateway ("" for none) mean, with the credentials that belong to it:
+//
+//	--token
+//	the local platform's own, once it has proved that it answers there
+//	those saved by login
+//	none, and no header either
+func (e *Env) gatewayClient(f gatewayFlags, stackGateway string) (*gateway.Client, target, error) {
+	t, err := e.resolveTarget(f, stackGateway)
+	if err != nil {
+		return nil, target{}, err
+	}
+	auth, err := e.authorizer(f, t)
+	if err != nil {
+		return nil, target{}, err
+	}
+	return gateway.New(t.url, e.httpClient(f.tlsNoVerify), auth), t, nil
+}
+
+// userAgent is how requests name this program.
+func (e *Env) userAgent() string {
+	version := e.Version
+	if version == "" {
+		version = "dev"
+	}
+	return "faas-cli/" + version
+}
+
+// httpClient returns a client over the process's one transport. Without
+// verification of certificates it is a copy: the exception is for one gateway.
+func (e *Env) httpClient(tlsNoVerify bool) *http.Client {
+	transport := e.Transport
+	if tlsNoVerify {
+		transport = transport.Clone()
+		if transport.TLSClientConfig == nil {
+			transport.TLSClientConfig = &tls.Config{MinVersion: tls.VersionTLS12}
+		}
+		transport.TLSClientConfig.InsecureSkipVerify = true //nolint:gosec // what the user asked for
+	}
+	o := gateway.TransportOptions{UserAgent: e.userAgent()}
+	if e.debug() || e.get("OPENFAAS_DUMP_HTTP") == "true" {
+		o.Debug = e.Term.Err
+		o.DumpHeaders = e.get("OPENFAAS_DUMP_HTTP") == "true"
+	}
+	return &http.Client{Transport: gateway.NewTransport(transport, o)}
+}
+
+// credentialStore is where login keeps what it saves.
+func (e *Env) credentialStore() (credentials.Store, error) {
+	return credentials.Locate(e.Lookup, e.home(), e.Dir)
+}
+
+// authorizer decides which credentials go to t; nil: none.
+func (e *Env) authorizer(f gatewayFlags, t target) (gateway.Authorizer, error) {
+	if f.token != "" {
+		return gateway.BearerToken(f.token), nil
+	}
+	saved, err := e.savedAuthorizer(t)
+	if err != nil || t.local == nil {
+		return saved, err
+	}
+	return e.localAuthorizer(t, saved), nil
+}
+
+// savedAuthorizer returns what login saved for t, nil where that is nothing. A
+// file that cannot be read is a warning: most gateways then say what is wrong.
+func (e *Env) savedAuthorizer(t target) (gateway.Authorizer, error) {
+	store, err := e.credentialStore()
+	if err != nil {
+		return nil, nil //nolint:nilerr // nowhere to look means nothing saved
+	}
+	entry, err := store.Lookup(t.url.String())
+	switch {
+	case errors.Is(err, credentials.ErrNoFile), errors.Is(err, credentials.ErrNoEntry):
+		return nil, nil
+	case err != nil:
+		e.warnf("saved credentials are not used: %v", err)
+		return nil, nil
+	case entry.Auth == credentials.Basic:
+		user, password, err := entry.UserPassword()
+		if err != nil {
+			return nil, fmt.Errorf("%w: log in again", err)
+		}
+		return gateway.BasicAuth(user, password), nil
+	case entry.Token == "":
+		return nil, nil
+	}
+	return gateway.BearerToken(entry.Token), nil
+}
+
+// localAuthorizer sends the local platform's password to whoever answers at
+// its address and knows its secret, and what is saved for the address to
+// anybody else. The question is asked once, with the first request.
+func (e *Env) localAuthorizer(t target, saved gateway.Authorizer) gateway.Authorizer {
+	var once sync.Once
+	chosen := saved
+	return gateway.AuthorizerFunc(func(r *http.Request) error {
+		once.Do(func() {
+			if t.local.Prove(r.Context(), e.proofClient()) != nil {
+				return // something else has the port
+			}
+			if user, password, err := t.local.Credentials(); err == nil {
+				chosen = gateway.BasicAuth(user, password)
+			}
+		})
+		if chosen == nil {
+			return nil
+		}
+		return chosen.Authorize(r)
+	})
+}
+
+// proofClient asks a listener on this machine, so no proxy is in between.
+func (e *Env) proofClient() *http.Client {
+	transport := e.Transport.Clone()
+	transport.Proxy = nil
+	return &http.Client{Transport: transport}
+}
+
+// provenLocal says whether t is this user's running local platform: images are
+// handed to it instead of a registry.
+func (e *Env) provenLocal(ctx context.Context, t target) bool {
+	return t.local != nil && t.local.Prove(ctx, e.proofClient()) == nil
+}
