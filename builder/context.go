@@ -3,9 +3,13 @@ package builder
 import (
 	"context"
 	"errors"
-	"io"
+	"fmt"
 	"io/fs"
 	"os"
+	"path"
+	"path/filepath"
+	"strings"
+	"sync"
 
 	"github.com/faas-cli/faas-cli/schema"
 	"github.com/opencontainers/go-digest"
@@ -15,43 +19,231 @@ import (
 // by several goroutines at once.
 type ContextBuilder struct {
 	// Project is the working directory: handlers and extra paths are relative
-	// to it and cannot leave it.
+	// to it and cannot leave it. It stays open as long as contexts are in use.
 	Project *os.Root
 	// Extras are paths that go into the handler folder of every function.
 	Extras []string
+	// DirMode is the mode of the folders that Context.WriteDir makes by itself
+	// (build, build/NAME and the handler's), before the umask; 0 means 0700.
+	DirMode fs.FileMode
 }
+
+// dockerfileLanguage is the template of functions that bring a Dockerfile.
+const dockerfileLanguage = "dockerfile"
 
 // A Context is the virtual tree that an image is built from: the template's
 // files, then the handler's over them, then the extra paths. Nothing is copied
 // until someone asks. It may be used by several goroutines at once.
 type Context struct {
-	Function string // name of the function
-	Language string // name of the template
-	Spec     schema.Template
+	Function string          // name of the function
+	Language string          // name of the template
+	Spec     schema.Template // of the template; empty for "dockerfile"
 
-	local *schema.LocalBuild
+	local   *schema.LocalBuild
+	handler string // where the handler is in the tree: slash separated, "." for the root
+	project *os.Root
+	dirMode fs.FileMode
+
+	tree *node // everything
+	sent *node // what engines are sent: tree without what .dockerignore leaves out
+
+	mu      sync.Mutex
+	digests map[*node]seen // contents by node, so that they are read once
 }
 
 // Local is the local block that the native engine may act on: nil where the
 // template has none or the user does not trust it.
 func (c *Context) Local() *schema.LocalBuild { return c.local }
 
-// FS is the tree as engines that want a Dockerfile get it: without what
-// .dockerignore leaves out. It implements [fs.ReadLinkFS], [fs.ReadDirFS] and
-// [fs.StatFS]; regular files that it opens are *os.File where they come from
-// the disk.
-func (c *Context) FS() fs.FS { return nil }
+// HandlerFolder is where the handler is in the tree, slash separated; "." for
+// the root.
+func (c *Context) HandlerFolder() string { return c.handler }
 
-// WriteTar writes what FS holds as an uncompressed tar: same files, same
-// bytes.
-func (c *Context) WriteTar(ctx context.Context, w io.Writer) error { return errors.ErrUnsupported }
+// source is what a context is made of.
+type source struct {
+	function string
+	language string // "dockerfile" has no template
+	handler  string // as in the stack file
 
-// WriteDir makes the folder dir hold exactly the tree, as --shrinkwrap
-// promises.
-func (c *Context) WriteDir(ctx context.Context, dir string) error { return errors.ErrUnsupported }
+	template      fs.FS // with fs.ReadLinkFS; nil for "dockerfile"
+	spec          schema.Template
+	local         *schema.LocalBuild
+	handlerFolder string // slash separated; empty: "function"
+}
 
-// Fingerprint is a digest of everything in the tree: paths, kinds, modes and
-// contents.
-func (c *Context) Fingerprint(ctx context.Context) (digest.Digest, error) {
-	return "", errors.ErrUnsupported
+// prepare lays handler and extras over the template.
+func (b *ContextBuilder) prepare(ctx context.Context, s source) (*Context, error) {
+	if err := checkName(s.function); err != nil {
+		return nil, err
+	}
+	c := &Context{
+		Function: s.function, Language: s.language, Spec: s.spec, local: s.local, handler: ".",
+		project: b.Project, dirMode: b.DirMode, tree: newDir("."), digests: map[*node]seen{},
+	}
+	if c.dirMode == 0 {
+		c.dirMode = 0o700
+	}
+	if s.template != nil {
+		if c.handler = s.handlerFolder; c.handler == "" {
+			c.handler = "function"
+		}
+		if !fs.ValidPath(c.handler) || !filepath.IsLocal(filepath.FromSlash(c.handler)) {
+			return nil, fmt.Errorf("handler_folder %q of template %s leaves the build context", c.handler, s.language)
+		}
+		o := overlay{from: &layer{what: "template " + s.language, fsys: s.template, dir: "."}}
+		if err := o.onto(c.tree); err != nil {
+			return nil, err
+		}
+	}
+	dst, err := c.tree.mkdirAll(c.handler)
+	if err != nil {
+		return nil, err
+	}
+	if err := context.Cause(ctx); err != nil {
+		return nil, err
+	}
+	if err := b.layHandler(s.handler, dst); err != nil {
+		return nil, err
+	}
+	for _, extra := range b.Extras {
+		if err := b.layExtra(extra, dst); err != nil {
+			return nil, err
+		}
+	}
+	c.tree.seal()
+	if c.sent, err = applyDockerIgnore(c.tree); err != nil {
+		return nil, err
+	}
+	return c, nil
+}
+
+// layHandler lays the handler's folder over dst.
+func (b *ContextBuilder) layHandler(handler string, dst *node) error {
+	dir, err := b.inProject(handler)
+	if err != nil {
+		return fmt.Errorf("handler %q: %w", handler, err)
+	}
+	if b.isState(dir) {
+		return fmt.Errorf("handler %q: holds credentials", handler)
+	}
+	root, err := b.Project.OpenRoot(dir)
+	if err != nil {
+		if info, statErr := b.Project.Stat(dir); statErr == nil && !info.IsDir() {
+			err = errNoFolder
+		}
+		return fmt.Errorf("handler %q: %w", handler, cause(err))
+	}
+	o := overlay{from: &layer{what: "handler " + handler, show: filepath.ToSlash(dir), fsys: root.FS(), dir: ".", root: root}}
+	ignored, err := readFaasIgnore(root.FS(), faasIgnore)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("read %q: %w", path.Join(handler, faasIgnore), cause(err))
+	}
+	o.skip = func(name string, dir bool) bool {
+		// What `build` and `template pull` make in a project is not part of a
+		// handler that is the project itself.
+		return name == "build" || name == "template" || ignored != nil && ignored(name, dir)
+	}
+	return o.onto(dst)
+}
+
+// layExtra puts an extra path below dst under the path as it is written.
+func (b *ContextBuilder) layExtra(extra string, dst *node) error {
+	name, err := b.inProject(extra)
+	switch {
+	case err == nil && name == ".":
+		err = errors.New("is the entire project: name the folders that are needed")
+	case err == nil && b.isState(name):
+		err = errors.New("holds credentials")
+	}
+	if err != nil {
+		return fmt.Errorf("extra path %q: %w", extra, err)
+	}
+	info, err := b.Project.Stat(name)
+	if err != nil {
+		return fmt.Errorf("extra path %q: %w", extra, cause(err))
+	}
+	slashed := filepath.ToSlash(name)
+	from := &layer{what: "extra path " + extra, show: slashed, fsys: b.Project.FS(), dir: slashed}
+	if !info.IsDir() {
+		parent, err := dst.mkdirAll(path.Dir(slashed))
+		if err != nil {
+			return fmt.Errorf("extra path %q: %w", extra, err)
+		}
+		if there := parent.child(path.Base(slashed)); there != nil && there.isDir() {
+			return fmt.Errorf("extra path %q: %s has a folder of that name", extra, there.origin())
+		}
+		if !info.Mode().IsRegular() {
+			return fmt.Errorf("extra path %q: no file or folder (%s)", extra, kindName(info.Mode().Type()))
+		}
+		parent.add(&node{name: path.Base(slashed), from: from, path: "."})
+		return nil
+	}
+	if from.root, err = b.Project.OpenRoot(name); err != nil {
+		return fmt.Errorf("extra path %q: %w", extra, cause(err))
+	}
+	from.fsys, from.dir = from.root.FS(), "."
+	top, err := dst.mkdirAll(slashed)
+	if err != nil {
+		return fmt.Errorf("extra path %q: %w", extra, err)
+	}
+	if top.from == nil {
+		top.from, top.path = from, "."
+	}
+	o := overlay{from: from}
+	return o.onto(top)
+}
+
+// inProject cleans a path that a user gave, relative to the project or
+// absolute within it. Links are the project's [os.Root]'s to judge.
+func (b *ContextBuilder) inProject(p string) (string, error) {
+	if p == "" {
+		return "", errors.New("no path given")
+	}
+	if filepath.IsAbs(p) {
+		rel, err := filepath.Rel(b.Project.Name(), p)
+		if err != nil {
+			return "", errOutside
+		}
+		p = rel
+	}
+	p = filepath.Clean(p)
+	if !filepath.IsLocal(p) {
+		return "", errOutside
+	}
+	return p, nil
+}
+
+// isState says whether a path of the project leads into the folder that holds
+// credentials, itself or through links.
+func (b *ContextBuilder) isState(name string) bool {
+	resolved, err := filepath.EvalSymlinks(filepath.Join(b.Project.Name(), name))
+	if err != nil {
+		resolved = name // whoever opens it will say what is wrong
+	}
+	for elem := range strings.SplitSeq(filepath.ToSlash(name)+"/"+filepath.ToSlash(resolved), "/") {
+		if strings.EqualFold(elem, stateDir) {
+			return true
+		}
+	}
+	return false
+}
+
+var errOutside = errors.New("outside of the project")
+
+// checkName accepts DNS labels only: names become folders and images.
+func checkName(name string) error {
+	ok := len(name) > 0 && len(name) <= 63 && name[0] != '-' && name[len(name)-1] != '-'
+	for _, r := range name {
+		ok = ok && (r >= 'a' && r <= 'z' || r >= '0' && r <= '9' || r == '-')
+	}
+	if !ok {
+		return fmt.Errorf("invalid function name %q: up to 63 of a-z, 0-9 and inner dashes", name)
+	}
+	return nil
+}
+
+// seen is a file's content as it was read, and what the file looked like then.
+type seen struct {
+	digest digest.Digest
+	stamp  stamp
 }

@@ -146,7 +146,9 @@ func ParsePlatform(s string) (Platform, error) {
 		return Platform{}, fmt.Errorf("invalid platform %q: want os/arch, such as linux/arm64", s)
 	}
 	for _, p := range parts {
-		if p == "" || strings.ContainsFunc(p, func(r rune) bool { return (r < 'a' || r > 'z') && (r < '0' || r > '9') && r != '_' && r != '-' && r != '.' }) {
+		if p == "" || strings.ContainsFunc(p, func(r rune) bool {
+			return (r < 'a' || r > 'z') && (r < '0' || r > '9') && r != '_' && r != '-' && r != '.'
+		}) {
 			return Platform{}, fmt.Errorf("invalid platform %q: want os/arch, such as linux/arm64", s)
 		}
 	}

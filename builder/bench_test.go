@@ -1,0 +1,53 @@
+package builder
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// bigProject has a handler of files of 512 bytes, 50 to a folder.
+func bigProject(b *testing.B, files int) *project {
+	content := map[string]string{"template/tpl/template.yml": "language: tpl\n", "template/tpl/Dockerfile": "FROM scratch\n"}
+	for i := range files {
+		content[fmt.Sprintf("fn/part-%02d/sub-%02d/file-%05d.txt", i/1000, i/50%20, i)] = strings.Repeat("0123456789abcde\n", 32)
+	}
+	return newProject(b, content)
+}
+
+// BenchmarkWriteDirNew is `build --shrinkwrap` without ./build.
+func BenchmarkWriteDirNew(b *testing.B) {
+	p := bigProject(b, 30000)
+	for b.Loop() {
+		if err := p.mustPrepare(b).WriteDir(b.Context(), "build/fn"); err != nil {
+			b.Fatal(err)
+		}
+		b.StopTimer()
+		if err := os.RemoveAll(filepath.Join(p.dir, "build")); err != nil {
+			b.Fatal(err)
+		}
+		b.StartTimer()
+	}
+}
+
+// BenchmarkWriteDirSame is `build --shrinkwrap` when nothing changed.
+func BenchmarkWriteDirSame(b *testing.B) {
+	p := bigProject(b, 30000)
+	for b.Loop() {
+		if err := p.mustPrepare(b).WriteDir(b.Context(), "build/fn"); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+// BenchmarkFingerprint reads all files of a context.
+func BenchmarkFingerprint(b *testing.B) {
+	p := bigProject(b, 30000)
+	for b.Loop() {
+		if _, err := p.mustPrepare(b).Fingerprint(b.Context()); err != nil {
+			b.Fatal(err)
+		}
+	}
+}

@@ -1,0 +1,231 @@
+package builder
+
+import (
+	"cmp"
+	"fmt"
+	"io/fs"
+	"os"
+	"path"
+	"slices"
+	"strings"
+	"time"
+)
+
+// layer is one of the sources that a context is laid over from.
+type layer struct {
+	what string // for messages: "handler ./hello", "template go", "extra path common"
+	show string // path of its top as the user writes it, for compilers' messages; may be empty
+	fsys fs.FS  // with fs.ReadLinkFS; cannot be left through links
+	dir  string // its top within fsys
+	// root is the disk folder at dir where fsys is one of those: it opens files
+	// by their folder, without walking down the path each time. nil: use fsys.
+	root *os.Root
+}
+
+// node is a file, folder or link of a tree. Nodes do not change once a tree is
+// complete.
+type node struct {
+	name string
+	kind fs.FileMode // fs.ModeDir, fs.ModeSymlink or 0 for a regular file
+	from *layer      // nil: a folder that no source has, such as parents of the handler folder
+	path string      // within the layer
+	link string      // target of a link
+
+	children []*node // of a folder; sorted once the tree is complete
+	index    map[string]*node
+}
+
+func newDir(name string) *node { return &node{name: name, kind: fs.ModeDir} }
+
+func (n *node) isDir() bool { return n.kind == fs.ModeDir }
+
+// child returns the entry called name, or nil.
+func (n *node) child(name string) *node { return n.index[name] }
+
+func (n *node) add(c *node) {
+	if n.index == nil {
+		n.index = map[string]*node{}
+	}
+	n.index[c.name] = c
+}
+
+// seal sorts the entries of all folders, so that the order of a tree is the
+// order of its names.
+func (n *node) seal() {
+	n.children = make([]*node, 0, len(n.index))
+	for _, c := range n.index {
+		if c.isDir() {
+			c.seal()
+		}
+		n.children = append(n.children, c)
+	}
+	slices.SortFunc(n.children, func(a, b *node) int { return cmp.Compare(a.name, b.name) })
+}
+
+// lookup finds a slash separated path below n; "." is n itself. Links are not
+// followed.
+func (n *node) lookup(name string) *node {
+	if name == "." {
+		return n
+	}
+	for elem := range strings.SplitSeq(name, "/") {
+		if n = n.child(elem); n == nil {
+			return nil
+		}
+	}
+	return n
+}
+
+// mkdirAll returns the folder at the path name, making what is missing.
+func (n *node) mkdirAll(name string) (*node, error) {
+	if name == "." {
+		return n, nil
+	}
+	for elem := range strings.SplitSeq(name, "/") {
+		next := n.child(elem)
+		if next == nil {
+			next = newDir(elem)
+			n.add(next)
+		}
+		if !next.isDir() {
+			return nil, fmt.Errorf("%s in %s is no folder, but files are to go below it", next.path, next.from.what)
+		}
+		n = next
+	}
+	return n, nil
+}
+
+// walk visits the entries below n in the order of their names, folders before
+// what is in them.
+func (n *node) walk(visit func(name string, n *node) error) error {
+	return n.walkFrom("", visit)
+}
+
+func (n *node) walkFrom(prefix string, visit func(name string, n *node) error) error {
+	for _, c := range n.children {
+		name := prefix + c.name
+		if err := visit(name, c); err != nil {
+			return err
+		}
+		if c.isDir() {
+			if err := c.walkFrom(name+"/", visit); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// files returns the number of entries below n.
+func (n *node) count() int {
+	total := len(n.children)
+	for _, c := range n.children {
+		if c.isDir() {
+			total += c.count()
+		}
+	}
+	return total
+}
+
+// inside is the path of n within its layer's file system.
+func (n *node) inside() string { return path.Join(n.from.dir, n.path) }
+
+// where says where n comes from, for errors: the path as the user knows it.
+func (n *node) where() string {
+	if n.from == nil {
+		return n.name
+	}
+	if n.from.show != "" {
+		return path.Join(n.from.show, n.path)
+	}
+	return n.path + " of " + n.from.what
+}
+
+// open opens a regular file.
+func (n *node) open() (fs.File, error) {
+	var f fs.File
+	var err error
+	if n.from.root != nil {
+		f, err = n.from.root.Open(n.path)
+	} else {
+		f, err = n.from.fsys.Open(n.inside())
+	}
+	if err != nil {
+		return nil, n.failed("open", err)
+	}
+	return f, nil
+}
+
+// info describes the entry itself; a link is not followed.
+func (n *node) info() (fs.FileInfo, error) {
+	if n.from == nil {
+		return madeInfo{n.name}, nil
+	}
+	var info fs.FileInfo
+	var err error
+	switch {
+	case n.path == ".": // an extra path may be a link itself
+		info, err = fs.Stat(n.from.fsys, n.from.dir)
+	case n.from.root != nil:
+		info, err = n.from.root.Lstat(n.path)
+	default:
+		info, err = fs.Lstat(n.from.fsys, n.inside())
+	}
+	if err != nil {
+		return nil, n.failed("read", err)
+	}
+	if info.Mode().Type() != n.kind {
+		return nil, &ChangedError{Path: n.where()}
+	}
+	return namedInfo{info, n.name}, nil
+}
+
+// failed names the file in the user's terms.
+func (n *node) failed(op string, err error) error {
+	return fmt.Errorf("%s %q: %w", op, n.where(), cause(err))
+}
+
+// cause is err without the names that the standard library puts around it:
+// ours are the ones that the user knows.
+func cause(err error) error {
+	for {
+		switch e := err.(type) { //nolint:errorlint // peels exactly the outermost
+		case *fs.PathError:
+			err = e.Err
+		case *os.LinkError:
+			err = e.Err
+		case *os.SyscallError:
+			err = e.Err
+		default:
+			return err
+		}
+	}
+}
+
+// ChangedError says that a file of a context became another one while the
+// context was read, so that what was read is neither the old nor the new.
+type ChangedError struct{ Path string }
+
+// Error names the file.
+func (e *ChangedError) Error() string { return fmt.Sprintf("%q changed while it was read", e.Path) }
+
+// madeInfo describes a folder that no source has.
+type madeInfo struct{ name string }
+
+// The methods of fs.FileInfo.
+func (i madeInfo) Name() string     { return i.name }
+func (madeInfo) Size() int64        { return 0 }
+func (madeInfo) Mode() fs.FileMode  { return fs.ModeDir | 0o755 }
+func (madeInfo) ModTime() time.Time { return time.Unix(0, 0) }
+func (madeInfo) IsDir() bool        { return true }
+func (madeInfo) Sys() any           { return nil }
+
+// namedInfo is an info under the name that the entry has in the tree, which is
+// another one where the handler is put into its folder.
+type namedInfo struct {
+	fs.FileInfo
+	name string
+}
+
+// Name is the name in the tree.
+func (i namedInfo) Name() string { return i.name }
