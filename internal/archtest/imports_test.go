@@ -72,7 +72,7 @@ func homes() map[string][]string {
 		"github.com/fsnotify/fsnotify":                         {"internal/watch"},
 		"github.com/robfig/cron":                               {"schema/value"},
 		"github.com/moby/patternmatcher":                       {"builder", "internal/watch"},
-		"github.com/sabhiram/go-gitignore":                     {"internal/watch"},
+		"github.com/sabhiram/go-gitignore":                     {"internal/watch", "builder"},
 		"github.com/opencontainers/go-digest":                  {"builder", "internal/engine", "internal/registry", "internal/runtime", "templates", "local", "commands"},
 		"golang.org/x/crypto":                                  {"builder"},
 		"golang.org/x/sync":                                    {"*"},
