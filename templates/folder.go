@@ -127,13 +127,17 @@ func (f *Folder) Open(name string) (Template, error) {
 		}
 		return Template{}, fmt.Errorf("open template %q: %w", name, err)
 	}
-	t, err := openRoot(n.String(), root)
-	if err != nil {
-		_ = root.Close()
-		return Template{}, err
+	return f.adopt(n.String(), "./"+dir, root)
+}
+
+// adopt makes a template of its opened folder, which f closes from here on.
+func (f *Folder) adopt(name, dir string, root *os.Root) (Template, error) {
+	t, err := openFS(name, root.FS())
+	if err == nil {
+		t.Dir = dir
+		t.Trusted, err = f.trust.allows(t)
 	}
-	t.Dir = "./" + dir
-	if t.Trusted, err = f.trust.allows(t); err != nil {
+	if err != nil {
 		_ = root.Close()
 		return Template{}, err
 	}
@@ -210,11 +214,6 @@ func (e *ConfigError) Error() string {
 
 // Unwrap returns the cause.
 func (e *ConfigError) Unwrap() error { return e.Err }
-
-// openRoot makes a Template of its folder.
-func openRoot(name string, root *os.Root) (Template, error) {
-	return openFS(name, root.FS())
-}
 
 // openFS makes a Template of a file system that holds nothing else.
 func openFS(name string, fsys fs.FS) (Template, error) {
