@@ -1,0 +1,634 @@
+package stack
+
+import (
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/faas-cli/faas-cli/schema"
+	"gopkg.in/yaml.v3"
+)
+
+const (
+	// maxExpansion bounds what aliases may blow a file up to, in bytes.
+	maxExpansion = 64 << 20
+	// nodeCost is what a node counts besides its text.
+	nodeCost = 32
+	// maxErrors is how many mistakes are reported at once.
+	maxErrors = 20
+	// maxName is the length of a DNS label.
+	maxName = 63
+)
+
+// decoder turns nodes into values and gathers what is wrong with them.
+type decoder struct {
+	f      *File
+	budget int
+	errs   []error
+	strict []error // warnings that a strict load refuses
+}
+
+// decode fills f from its sources.
+func (f *File) decode(matches func(string) bool) error {
+	d := &decoder{f: f, budget: maxExpansion}
+	for _, s := range f.sources {
+		if s.root != nil {
+			d.unique(s, s.root, 0)
+		}
+	}
+	if len(d.errs) > 0 {
+		return d.err()
+	}
+	if f.merge(d); len(d.errs) > 0 {
+		return d.err()
+	}
+	if err := d.document(); err != nil {
+		return err
+	}
+	nodes := d.functionNodes()
+	if len(d.errs) > 0 {
+		return d.err()
+	}
+	for _, fn := range nodes {
+		if matches != nil && !matches(fn.Name) {
+			continue
+		}
+		d.function(&fn)
+		f.Functions = append(f.Functions, fn)
+		if len(d.errs) >= maxErrors {
+			break
+		}
+	}
+	if len(d.errs)+len(d.strict) > 0 {
+		return d.err()
+	}
+	if matches != nil && len(f.Functions) == 0 {
+		return ErrNoMatch
+	}
+	f.warnRemote()
+	return nil
+}
+
+func (d *decoder) err() error {
+	d.errs = append(d.errs, d.strict...)
+	if len(d.errs) > maxErrors {
+		d.errs = d.errs[:maxErrors]
+	}
+	return errors.Join(d.errs...)
+}
+
+func (d *decoder) errorf(n *yaml.Node, format string, args ...any) {
+	d.errs = append(d.errs, d.f.source(n).errorf(n, format, args...))
+}
+
+// warnf adds a warning, or an error when the load is strict.
+func (d *decoder) warnf(n *yaml.Node, rule, format string, args ...any) {
+	w := Warning{Position: d.f.position(n), Rule: rule, Message: fmt.Sprintf(format, args...)}
+	if d.f.opts.Strict {
+		d.strict = append(d.strict, &SyntaxError{Position: w.Position, Message: w.Message})
+		return
+	}
+	d.f.Warnings = append(d.f.Warnings, w)
+}
+
+// unique refuses a key that stands twice in a mapping, in all that has a
+// meaning. depth is that of n in the document.
+func (d *decoder) unique(s *source, n *yaml.Node, depth int) {
+	if n.Kind == yaml.MappingNode {
+		if key, first := duplicate(n); key != nil {
+			name := key.Value
+			if s.hidden != nil {
+				name = s.hidden.original(name)
+			}
+			d.errs = append(d.errs, s.errorf(key, "the key %q is already in line %d", name, s.originalLine(first.Line)))
+		}
+		for i := 1; i < len(n.Content); i += 2 {
+			if c := n.Content[i]; len(c.Content) > 0 && (depth > 0 || slices.Contains(rootKeys(), n.Content[i-1].Value)) {
+				d.unique(s, c, depth+1)
+			}
+		}
+		return
+	}
+	for _, c := range n.Content {
+		if len(c.Content) > 0 {
+			d.unique(s, c, depth+1)
+		}
+	}
+}
+
+// duplicate is the first key of n that stands there twice, and its first use.
+func duplicate(n *yaml.Node) (key, first *yaml.Node) {
+	keys := n.Content
+	if len(keys) <= 32 { // of so few, comparing is faster than hashing
+		for i := 2; i < len(keys); i += 2 {
+			for j := 0; j < i; j += 2 {
+				if keys[i].Value == keys[j].Value && keys[i].Kind == yaml.ScalarNode && keys[j].Kind == yaml.ScalarNode {
+					return keys[i], keys[j]
+				}
+			}
+		}
+		return nil, nil
+	}
+	seen := make(map[string]*yaml.Node, len(keys)/2)
+	for i := 0; i < len(keys); i += 2 {
+		if keys[i].Kind != yaml.ScalarNode {
+			continue
+		}
+		if first, ok := seen[keys[i].Value]; ok {
+			return keys[i], first
+		}
+		seen[keys[i].Value] = keys[i]
+	}
+	return nil, nil
+}
+
+// document decodes everything but the functions.
+func (d *decoder) document() error {
+	f := d.f
+	root := f.root
+	if root == nil || isNull(root) {
+		root = &yaml.Node{Kind: yaml.MappingNode, Line: 1, Column: 1}
+	}
+	if root.Kind != yaml.MappingNode {
+		d.errorf(root, "a stack file is a mapping that begins with provider and functions, this is %s", kind(root))
+		return d.err()
+	}
+	var provider, version, configuration, name *yaml.Node
+	d.each(root, "", func(k, v *yaml.Node) {
+		switch k.Value {
+		case "version":
+			version = v
+		case "provider":
+			provider = v
+		case "functions":
+			f.functions = v
+		case "configuration":
+			configuration = v
+		default:
+			d.unknown(k, "", rootKeys())
+		}
+	})
+	providerName := ""
+	if d.isMapping(provider, "provider") {
+		d.each(provider, "provider", func(k, v *yaml.Node) {
+			switch k.Value {
+			case "name":
+				name, providerName = v, d.text(v, "provider.name")
+			case "gateway":
+				f.Gateway = d.line(v, "provider.gateway")
+			case "network": // of the first generation, without effect
+			default:
+				d.unknown(k, "provider", []string{"name", "gateway"})
+			}
+		})
+	}
+	if len(d.errs) > 0 {
+		return d.err()
+	}
+	if providerName != "openfaas" {
+		at := root
+		if name != nil {
+			at = name
+		} else if provider != nil {
+			at = provider
+		}
+		d.errorf(at, "provider.name must be openfaas, but it is %q", providerName)
+		return d.err()
+	}
+	if version != nil {
+		f.Version = d.text(version, "version")
+		if f.Version != "" && f.Version != "1.0" {
+			d.errorf(version, "version must be 1.0, but it is %q", f.Version)
+		}
+	}
+	if d.isMapping(configuration, "configuration") {
+		d.each(configuration, "configuration", func(k, v *yaml.Node) {
+			switch k.Value {
+			case "copy":
+				f.CopyExtra = d.lines(v, "configuration.copy")
+			case "templates":
+				f.Templates = d.templates(v)
+			default:
+				d.unknown(k, "configuration", []string{"templates", "copy"})
+			}
+		})
+	}
+	if len(d.errs) > 0 {
+		return d.err()
+	}
+	return nil
+}
+
+// rootKeys are the keys of a stack file's top level.
+func rootKeys() []string { return []string{"version", "provider", "functions", "configuration"} }
+
+func (d *decoder) templates(n *yaml.Node) []schema.TemplateSource {
+	var out []schema.TemplateSource
+	n = d.follow(n)
+	if d.isEmpty(n) {
+		return nil
+	}
+	if n.Kind != yaml.SequenceNode {
+		d.errorf(n, "configuration.templates: wants a list of name and source, not %s", kind(n))
+		return nil
+	}
+	for i, item := range n.Content {
+		path := fmt.Sprintf("configuration.templates[%d]", i)
+		var t schema.TemplateSource
+		if !d.isMapping(item, path) {
+			continue
+		}
+		d.each(item, path, func(k, v *yaml.Node) {
+			switch k.Value {
+			case "name":
+				t.Name = d.line(v, path+".name")
+			case "source":
+				t.Source = d.line(v, path+".source")
+			default:
+				d.unknown(k, path, []string{"name", "source"})
+			}
+		})
+		out = append(out, t)
+	}
+	return out
+}
+
+// functionNodes checks the names of all functions and returns them undecoded.
+func (d *decoder) functionNodes() []Function {
+	n := d.follow(d.f.functions)
+	if d.isEmpty(n) {
+		return nil
+	}
+	if n.Kind != yaml.MappingNode {
+		d.errorf(n, "functions: wants a mapping of names to functions, not %s", kind(n))
+		return nil
+	}
+	out := make([]Function, 0, len(n.Content)/2)
+	seen := make(map[string]*yaml.Node, len(n.Content)/2)
+	d.each(n, "functions", func(k, v *yaml.Node) {
+		if first, ok := seen[k.Value]; ok {
+			d.errorf(k, "functions: the function %q is already in line %d", k.Value, d.f.position(first).Line)
+			return
+		}
+		seen[k.Value] = k
+		if err := CheckName(k.Value); err != nil {
+			d.errorf(k, "functions: %v", err)
+			return
+		}
+		out = append(out, Function{Name: k.Value, Pos: d.f.position(k), node: v, file: d.f})
+	})
+	return out
+}
+
+// CheckName refuses a function name that is no DNS label (lower-case letters,
+// digits and inner dashes) or has more than 63 characters.
+func CheckName(name string) error {
+	if name == "" {
+		return errors.New("a function's name is empty")
+	}
+	if len(name) > maxName {
+		return fmt.Errorf("the function name %q has %d characters, more than %d", name, len(name), maxName)
+	}
+	for i := range len(name) {
+		c := name[i]
+		inner := i > 0 && i < len(name)-1
+		if !(c >= 'a' && c <= 'z' || c >= '0' && c <= '9' || c == '-' && inner) {
+			return fmt.Errorf("the function name %q may only contain a-z, 0-9 and inner dashes", name)
+		}
+	}
+	return nil
+}
+
+// isMapping tells whether n is a mapping to be read. An absent or empty one
+// is not; any other value is an error.
+func (d *decoder) isMapping(n *yaml.Node, path string) bool {
+	n = d.follow(n)
+	if d.isEmpty(n) {
+		return false
+	}
+	if n.Kind != yaml.MappingNode {
+		d.errorf(n, "%s: wants a mapping, not %s", path, kind(n))
+		return false
+	}
+	return true
+}
+
+// isEmpty tells whether n is absent, null, or text that is an empty mapping or
+// list, as a default can give: ${LABELS:-{}}.
+func (d *decoder) isEmpty(n *yaml.Node) bool {
+	if n == nil {
+		return true
+	}
+	d.reveal(n)
+	return isNull(n) || n.Kind == yaml.ScalarNode && n.Style == 0 && (n.Value == "{}" || n.Value == "[]")
+}
+
+func isNull(n *yaml.Node) bool {
+	return n.Kind == yaml.ScalarNode && n.ShortTag() == "!!null"
+}
+
+func kind(n *yaml.Node) string {
+	switch n.Kind {
+	case yaml.MappingNode:
+		return "a mapping"
+	case yaml.SequenceNode:
+		return "a list"
+	case yaml.AliasNode:
+		return "an alias"
+	case yaml.ScalarNode:
+		if isNull(n) {
+			return "nothing"
+		}
+		return fmt.Sprintf("the text %q", shorten(n.Value))
+	}
+	return "nothing"
+}
+
+// shorten cuts text for a message.
+func shorten(s string) string {
+	const most = 60
+	if r := []rune(s); len(r) > most {
+		return string(r[:most]) + "…"
+	}
+	return s
+}
+
+// follow resolves an alias.
+func (d *decoder) follow(n *yaml.Node) *yaml.Node {
+	if n != nil && n.Kind == yaml.AliasNode {
+		d.spend(n)
+		return deref(n)
+	}
+	return n
+}
+
+// spend counts what a value takes, however often aliases repeat it.
+func (d *decoder) spend(n *yaml.Node) bool {
+	if d.budget < 0 {
+		return false
+	}
+	d.budget -= len(n.Value) + nodeCost
+	if d.budget < 0 {
+		d.errorf(n, "the aliases of this file expand to more than %d MiB", maxExpansion>>20)
+	}
+	return d.budget >= 0
+}
+
+// each calls fn for the entries of a mapping, those of its merge keys (<<)
+// after its own. Keys have their variables replaced.
+func (d *decoder) each(n *yaml.Node, path string, fn func(k, v *yaml.Node)) {
+	n = d.follow(n)
+	merges := false
+	for i := 0; i+1 < len(n.Content); i += 2 {
+		k, v := n.Content[i], n.Content[i+1]
+		if !d.spend(k) || !d.spend(v) {
+			return
+		}
+		if isMerge(k) {
+			merges = true
+			continue
+		}
+		if k = d.key(k, path); k != nil {
+			fn(k, v)
+		}
+	}
+	if !merges {
+		return
+	}
+	seen := map[string]bool{}
+	d.merged(n, path, 0, seen, func(k, v *yaml.Node, own bool) {
+		if !own {
+			fn(k, v)
+		}
+	})
+}
+
+// merged walks n's own entries and then, depth first, those that merge keys
+// bring in. The first entry of a key counts.
+func (d *decoder) merged(n *yaml.Node, path string, depth int, seen map[string]bool, fn func(k, v *yaml.Node, own bool)) {
+	const maxDepth = 50
+	if depth > maxDepth {
+		d.errorf(n, "%s: its merge keys are nested too deeply", path)
+		return
+	}
+	for i := 0; i+1 < len(n.Content); i += 2 {
+		k, v := n.Content[i], n.Content[i+1]
+		if isMerge(k) {
+			continue
+		}
+		if !d.spend(k) || !d.spend(v) {
+			return
+		}
+		if k = d.key(k, path); k != nil && !seen[k.Value] {
+			seen[k.Value] = true
+			fn(k, v, depth == 0)
+		}
+	}
+	for i := 0; i+1 < len(n.Content); i += 2 {
+		if !isMerge(n.Content[i]) {
+			continue
+		}
+		parts := []*yaml.Node{n.Content[i+1]}
+		if list := d.follow(parts[0]); list.Kind == yaml.SequenceNode {
+			parts = list.Content
+		}
+		for _, part := range parts {
+			if part = d.follow(part); part.Kind != yaml.MappingNode {
+				d.errorf(n.Content[i], "%s: a merge key wants a mapping or a list of them", path)
+				return
+			}
+			if !d.spend(part) {
+				return
+			}
+			d.merged(part, path, depth+1, seen, fn)
+		}
+	}
+}
+
+func isMerge(k *yaml.Node) bool {
+	return k.Kind == yaml.ScalarNode && k.Value == "<<" && (k.Tag == "" || k.Tag == "!" || k.ShortTag() == "!!merge")
+}
+
+// key checks and completes the key of a mapping; nil after an error.
+func (d *decoder) key(k *yaml.Node, path string) *yaml.Node {
+	k = d.follow(k)
+	if k.Kind != yaml.ScalarNode {
+		d.errorf(k, "%s: a key must be text, not %s", orRoot(path), kind(k))
+		return nil
+	}
+	d.reveal(k)
+	if strings.ContainsAny(k.Value, "\r\n") {
+		d.errorf(k, "%s: the key %q has more than one line", orRoot(path), shorten(k.Value))
+		return nil
+	}
+	return k
+}
+
+func orRoot(path string) string {
+	if path == "" {
+		return "stack file"
+	}
+	return path
+}
+
+// reveal replaces the variables in n and reports those that are missing.
+func (d *decoder) reveal(n *yaml.Node) {
+	if n.Kind != yaml.ScalarNode {
+		return
+	}
+	s := d.f.source(n)
+	if s.hidden == nil {
+		return
+	}
+	s.reveal(n, func(n *yaml.Node, v *evaluated) { d.unset(s, n, v) })
+}
+
+// unset reports the variables without value and default, each once.
+func (d *decoder) unset(s *source, n *yaml.Node, v *evaluated) {
+	if s.remote && !d.f.opts.TrustRemote {
+		for _, name := range v.names {
+			d.f.note("remote " + name)
+		}
+		return
+	}
+	for _, u := range v.unset {
+		if u.required && !d.f.opts.Strict || !d.f.note("unset "+u.name) {
+			continue
+		}
+		if u.message != "" {
+			d.warnf(n, RuleUnsetVariable, "the variable %s is not set: %s", u.name, u.message)
+			continue
+		}
+		d.warnf(n, RuleUnsetVariable, "the variable %s is not set and has no default", u.name)
+	}
+}
+
+// note remembers a fact and tells whether it is new.
+func (f *File) note(fact string) bool {
+	if f.reported[fact] {
+		return false
+	}
+	if f.reported == nil {
+		f.reported = map[string]bool{}
+	}
+	f.reported[fact] = true
+	return true
+}
+
+// warnRemote names the variables that a fetched file was not given.
+func (f *File) warnRemote() {
+	var names []string
+	for fact := range f.reported {
+		if name, ok := strings.CutPrefix(fact, "remote "); ok {
+			names = append(names, name)
+		}
+	}
+	if len(names) == 0 {
+		return
+	}
+	slices.Sort(names)
+	path := ""
+	for _, s := range f.sources {
+		if s.remote {
+			path = s.path
+		}
+	}
+	f.Warnings = append(f.Warnings, Warning{Position: Position{File: path}, Rule: RuleRemoteVars,
+		Message: "variables of a remote stack file count as unset: " + strings.Join(names, ", ")})
+}
+
+// text is the text of a scalar of any type; null is empty.
+func (d *decoder) text(n *yaml.Node, path string) string {
+	n = d.follow(n)
+	if n.Kind != yaml.ScalarNode {
+		d.errorf(n, "%s: wants text, not %s", path, kind(n))
+		return ""
+	}
+	d.reveal(n)
+	switch n.ShortTag() {
+	case "!!null":
+		return ""
+	case "!!binary":
+		if b, err := base64.StdEncoding.DecodeString(n.Value); err == nil {
+			return string(b)
+		}
+	}
+	return n.Value
+}
+
+// line is a text of one line: a name, a path, an image.
+func (d *decoder) line(n *yaml.Node, path string) string {
+	s := d.text(n, path)
+	if strings.ContainsAny(s, "\r\n") {
+		d.errorf(n, "%s: the value %q has more than one line", path, shorten(s))
+		return ""
+	}
+	return s
+}
+
+// boolean is a bool by the words of YAML 1.1, quoted or not.
+func (d *decoder) boolean(n *yaml.Node, path string) bool {
+	s := d.text(n, path)
+	switch strings.ToLower(s) {
+	case "true", "yes", "on", "y":
+		return true
+	case "false", "no", "off", "n", "":
+		return false
+	}
+	d.errorf(n, "%s: wants true or false, not %q", path, shorten(s))
+	return false
+}
+
+// lines is a list of one-line texts; nil when there is none.
+func (d *decoder) lines(n *yaml.Node, path string) []string {
+	n = d.follow(n)
+	if d.isEmpty(n) {
+		return nil
+	}
+	if n.Kind != yaml.SequenceNode {
+		d.errorf(n, "%s: wants a list, not %s", path, kind(n))
+		return nil
+	}
+	out := make([]string, 0, len(n.Content))
+	for i, c := range n.Content {
+		if !d.spend(c) {
+			return out
+		}
+		if c.Kind == yaml.ScalarNode { // the common case, without a path to build
+			d.reveal(c)
+		}
+		out = append(out, d.line(c, fmt.Sprintf("%s[%d]", path, i)))
+	}
+	return out
+}
+
+// texts is a mapping of texts; nil when there is none.
+func (d *decoder) texts(n *yaml.Node, path string, oneLine bool) map[string]string {
+	n = d.follow(n)
+	if d.isEmpty(n) {
+		return nil
+	}
+	if n.Kind != yaml.MappingNode {
+		d.errorf(n, "%s: wants a mapping, not %s", path, kind(n))
+		return nil
+	}
+	out := make(map[string]string, len(n.Content)/2)
+	d.each(n, path, func(k, v *yaml.Node) {
+		if _, ok := out[k.Value]; ok {
+			d.errorf(k, "%s: the key %q is given twice", path, k.Value)
+			return
+		}
+		valuePath := path
+		if v.Kind != yaml.ScalarNode || oneLine {
+			valuePath = path + "." + k.Value
+		}
+		if oneLine {
+			out[k.Value] = d.line(v, valuePath)
+		} else {
+			out[k.Value] = d.text(v, valuePath)
+		}
+	})
+	return out
+}

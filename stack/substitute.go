@@ -1,0 +1,362 @@
+package stack
+
+import (
+	"strings"
+	"unicode/utf8"
+
+	"github.com/drone/envsubst"
+	"github.com/drone/envsubst/parse"
+)
+
+// Substitution works on the text before it is parsed, as it must to leave
+// today's files alone (keys, flow style, images), yet no value may turn into
+// structure. So every ${…} becomes a placeholder of as many characters, made
+// of private-use runes: a plain scalar in any context, which moves nothing to
+// another line or column. The text is parsed, and the placeholders in the
+// scalars are replaced when a scalar is wanted. In comments nobody looks.
+const (
+	firstMark  = 0xE000 // candidates for mark and gap
+	firstDigit = 0xE100
+	digitBase  = 0xF8FF - firstDigit + 1
+	// minExpr is the length of the shortest expression, ${}, in characters: a
+	// placeholder is a mark, two digits, and gaps.
+	minExpr = 3
+	// maxExpr bounds one expression, in bytes, so that hostile text costs
+	// linear time.
+	maxExpr = 64 << 10
+)
+
+// placeholders is what hide took out of a text.
+type placeholders struct {
+	mark, gap rune // neither occurs in the text; a gap stands for nothing
+	exprs     []string
+	bad       []int // offsets of each ${ that is no expression, in the original text
+	shifts    []lineShift
+}
+
+// lineShift says that the lines after line (of the text with placeholders)
+// are extra lines further down in the original.
+type lineShift struct{ line, extra int }
+
+// hide replaces what envsubst would treat specially: ${…} by placeholders,
+// and of $$, \\ and \/ one character by a gap. It returns text itself
+// and nil when there is nothing to do.
+func hide(text string) (string, *placeholders) {
+	if !strings.Contains(text, "${") && !strings.Contains(text, "$$") &&
+		!strings.Contains(text, `\\`) && !strings.Contains(text, `\/`) {
+		return text, nil
+	}
+	p := &placeholders{}
+	p.mark = unusedRune(text, firstMark)
+	p.gap = unusedRune(text, p.mark+1)
+	var (
+		out     strings.Builder
+		ends    = matchBraces(text)
+		ids     = map[string]int{}
+		next    = 0 // index into ends
+		failed  = 0 // bytes of text tried in vain
+		written = 0 // text before it is in out
+		line    = 1
+	)
+	out.Grow(len(text) + len(text)/8)
+	for i := 0; i < len(text); {
+		j := strings.IndexAny(text[i:], "$\\")
+		if j < 0 || i+j+1 >= len(text) {
+			break
+		}
+		i += j
+		c, d := text[i], text[i+1]
+		switch {
+		case c == '$' && d == '{':
+			for next < len(ends) && ends[next].open < i {
+				next++
+			}
+			end := 0
+			if failed < 16*len(text) {
+				end = expression(text, i, ends[next].close)
+			}
+			if end == 0 {
+				p.bad = append(p.bad, i)
+				failed += max(0, ends[next].close-i)
+				i += 2
+				continue
+			}
+			out.WriteString(text[written:i])
+			line += strings.Count(text[written:i], "\n")
+			expr := text[i:end]
+			id, seen := ids[expr]
+			if !seen {
+				id = len(p.exprs)
+				ids[expr] = id
+				p.exprs = append(p.exprs, expr)
+			}
+			p.write(&out, id, utf8.RuneCountInString(expr))
+			if lines := strings.Count(expr, "\n"); lines > 0 {
+				p.shifts = append(p.shifts, lineShift{line: line, extra: lines})
+			}
+			i, written = end, end
+		case c == '$' && d == '$', c == '\\' && (d == '\\' || d == '/'):
+			keep := i // of a pair of dollars the first stays, so that no ${ comes about
+			if c == '$' {
+				keep++
+			}
+			out.WriteString(text[written:keep])
+			line += strings.Count(text[written:keep], "\n")
+			out.WriteRune(p.gap)
+			written = keep + 1
+			i += 2
+		default:
+			i++
+		}
+	}
+	out.WriteString(text[written:])
+	return out.String(), p
+}
+
+// write writes the placeholder of expression id, runes long.
+func (p *placeholders) write(out *strings.Builder, id, runes int) {
+	out.WriteRune(p.mark)
+	out.WriteRune(rune(firstDigit + id/digitBase%digitBase))
+	out.WriteRune(rune(firstDigit + id%digitBase))
+	for range runes - minExpr {
+		out.WriteRune(p.gap)
+	}
+}
+
+// in says whether s holds placeholders.
+func (p *placeholders) in(s string) bool {
+	return p != nil && (strings.ContainsRune(s, p.mark) || strings.ContainsRune(s, p.gap))
+}
+
+// reveal replaces the placeholders of s by what value returns for their
+// expressions.
+func (p *placeholders) reveal(s string, value func(id int) string) string {
+	var b strings.Builder
+	for i := 0; i < len(s); {
+		r, n := utf8.DecodeRuneInString(s[i:])
+		switch r {
+		case p.gap:
+		case p.mark:
+			d1, n1 := utf8.DecodeRuneInString(s[i+n:])
+			d0, n0 := utf8.DecodeRuneInString(s[min(i+n+n1, len(s)):])
+			if id := int(d1-firstDigit)*digitBase + int(d0-firstDigit); d1 >= firstDigit && d0 >= firstDigit && id < len(p.exprs) {
+				b.WriteString(value(id))
+				n += n1 + n0
+			} else {
+				b.WriteRune(r)
+			}
+		default:
+			b.WriteString(s[i : i+n])
+		}
+		i += n
+	}
+	return b.String()
+}
+
+// original restores the text that s, a part of what hide returned, had.
+func (p *placeholders) original(s string) string {
+	return p.reveal(s, func(id int) string { return p.exprs[id] })
+}
+
+// unusedRune returns the first private-use rune from r on that text holds
+// neither as it is nor as an escape of a double-quoted scalar.
+func unusedRune(text string, r rune) rune {
+	hex := strings.Contains(text, `\u`) || strings.Contains(text, `\U`)
+	for ; r < firstDigit-1; r++ {
+		if strings.ContainsRune(text, r) {
+			continue
+		}
+		if digits := string("0123456789abcdef"[r>>4&15]) + string("0123456789abcdef"[r&15]); hex &&
+			(strings.Contains(strings.ToLower(text), `e0`+digits)) {
+			continue
+		}
+		break
+	}
+	return r
+}
+
+// bracePair is a ${ and the } that ends it, counting nested ones; close is 0
+// where there is none.
+type bracePair struct{ open, close int }
+
+// matchBraces finds every ${ of text, in order, in one pass.
+func matchBraces(text string) []bracePair {
+	var pairs []bracePair
+	var open []int // indices into pairs
+	lineStart, lineOpen := 0, 0
+	for i := 0; i < len(text); i++ {
+		switch text[i] {
+		case '$':
+			if i+1 < len(text) && text[i+1] == '{' {
+				open = append(open, len(pairs))
+				pairs = append(pairs, bracePair{open: i})
+				i++
+			}
+		case '}':
+			if n := len(open); n > 0 {
+				pairs[open[n-1]].close = i
+				open = open[:n-1]
+				lineOpen = min(lineOpen, n-1)
+			}
+		case '\n':
+			// An expression may go on in the next line, unless it stands in
+			// a comment: there it must not swallow what follows.
+			for k := len(open) - 1; k >= lineOpen; k-- {
+				if inComment(text[lineStart:i], pairs[open[k]].open-lineStart) {
+					open = open[:k]
+				}
+			}
+			lineStart, lineOpen = i+1, len(open)
+		}
+	}
+	return pairs
+}
+
+// inComment tells whether the byte at offset of line is behind a comment's #.
+func inComment(line string, offset int) bool {
+	quote := byte(0)
+	for i := 0; i < offset && i < len(line); i++ {
+		switch c := line[i]; {
+		case quote != 0:
+			if c == quote {
+				quote = 0
+			}
+		case c == '"' || c == '\'':
+			if i == 0 || strings.IndexByte(" \t[{,:", line[i-1]) >= 0 {
+				quote = c
+			}
+		case c == '#' && (i == 0 || line[i-1] == ' ' || line[i-1] == '\t'):
+			return true
+		}
+	}
+	return false
+}
+
+// expression returns the end of the expression that begins at start, 0 if
+// there is none. The matching brace at end is its likely end, but not with
+// one in a pattern: ${A/}/x}.
+func expression(text string, start, end int) int {
+	for range 4 {
+		if end <= start || end-start > maxExpr {
+			return 0
+		}
+		if tree, err := parse.Parse(text[start : end+1]); err == nil {
+			if _, ok := tree.Root.(*parse.FuncNode); ok {
+				return end + 1
+			}
+			return 0
+		}
+		next := strings.IndexAny(text[end+1:], "}\n")
+		if next < 0 || text[end+1+next] == '\n' {
+			return 0
+		}
+		end += 1 + next
+	}
+	return 0
+}
+
+// malformed says why the text at offset, which begins with ${, is no
+// expression.
+func malformed(text string, offset int) string {
+	rest := text[offset:]
+	if end := strings.IndexAny(rest, "\r\n"); end >= 0 {
+		rest = rest[:end]
+	}
+	if len(rest) > maxExpr {
+		rest = rest[:maxExpr]
+	}
+	_, err := parse.Parse(rest)
+	switch err {
+	case nil, parse.ErrParseFuncSubstitution:
+		err = parse.ErrMissingClosingBrace
+	}
+	return "malformed ${…}: " + err.Error()
+}
+
+// variable is one use of a variable that has no value and no default.
+type variable struct {
+	name     string
+	required bool   // written ${NAME:?message}: an empty value counts as none
+	message  string // of ${NAME:?message}
+}
+
+// evaluator replaces expressions by their values, each computed once.
+type evaluator struct {
+	p      *placeholders
+	lookup func(string) (string, bool)
+	values []*evaluated
+}
+
+type evaluated struct {
+	text  string
+	unset []variable
+	names []string // variables that were asked for
+}
+
+func newEvaluator(p *placeholders, lookup func(string) (string, bool)) *evaluator {
+	if p == nil {
+		return nil
+	}
+	return &evaluator{p: p, lookup: lookup, values: make([]*evaluated, len(p.exprs))}
+}
+
+// value evaluates expression id.
+func (e *evaluator) value(id int) *evaluated {
+	if v := e.values[id]; v != nil {
+		return v
+	}
+	v := &evaluated{}
+	e.values[id] = v
+	if tree, err := parse.Parse(e.p.exprs[id]); err == nil {
+		e.inspect(tree.Root, v)
+	}
+	// hide kept only what parses, so neither can fail.
+	if t, err := envsubst.Parse(e.p.exprs[id]); err == nil {
+		v.text, _ = t.Execute(func(name string) string {
+			s, _ := e.lookup(name)
+			return s
+		})
+	}
+	return v
+}
+
+// inspect notes the variables below n that are asked for, and those without
+// value and default.
+func (e *evaluator) inspect(n parse.Node, v *evaluated) {
+	switch n := n.(type) {
+	case *parse.ListNode:
+		for _, c := range n.Nodes {
+			e.inspect(c, v)
+		}
+	case *parse.FuncNode:
+		v.names = append(v.names, n.Param)
+		s, set := e.lookup(n.Param)
+		switch n.Name {
+		case "=", ":=", ":-", ":+", ":?":
+			if s != "" {
+				return
+			}
+			if n.Name == ":?" {
+				v.unset = append(v.unset, variable{name: n.Param, required: true, message: plainText(n.Args)})
+			}
+		default:
+			if !set {
+				v.unset = append(v.unset, variable{name: n.Param})
+			}
+		}
+		for _, c := range n.Args {
+			e.inspect(c, v)
+		}
+	}
+}
+
+// plainText joins the literal parts of nodes.
+func plainText(nodes []parse.Node) string {
+	var b strings.Builder
+	for _, n := range nodes {
+		if t, ok := n.(*parse.TextNode); ok {
+			b.WriteString(t.Value)
+		}
+	}
+	return b.String()
+}
