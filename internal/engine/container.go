@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"net/netip"
 	"strconv"
@@ -38,9 +39,8 @@ type ContainerSpec struct {
 	CPUs              float64 // 0.5 is half of one
 	PIDs              int64   // most processes and threads
 	Init              bool    // reap orphans as process 1
-	// Confined drops what functions have no use for: new privileges, and all capabilities but those
-	// of an ordinary server's start, which changes its user and owner of files.
-	Confined bool
+	// NoNewPrivileges keeps set-user-ID programs from gaining any.
+	NoNewPrivileges bool
 
 	StopGrace time.Duration // from SIGTERM to SIGKILL, whole seconds
 	LogSize   string        // of one log file, such as "10m"; two are kept
@@ -131,10 +131,8 @@ func limit(s ContainerSpec, host *container.HostConfig) {
 	if s.PIDs > 0 {
 		host.PidsLimit = &s.PIDs
 	}
-	if s.Confined {
+	if s.NoNewPrivileges {
 		host.SecurityOpt = []string{"no-new-privileges"}
-		host.CapDrop = []string{"ALL"}
-		host.CapAdd = []string{"CHOWN", "DAC_OVERRIDE", "FOWNER", "SETGID", "SETUID", "KILL", "NET_BIND_SERVICE"}
 	}
 }
 
@@ -261,4 +259,29 @@ func (c *Client) ContainersLabelled(ctx context.Context, labels ...string) ([]Co
 		}
 	}
 	return out, nil
+}
+
+// Usage is what a container consumes.
+type Usage struct {
+	CPU    time.Duration // of all its processes since it was started
+	Memory int64         // bytes, without what the system can take back
+}
+
+// Usage asks the engine for one sample.
+func (c *Client) Usage(ctx context.Context, id string) (Usage, error) {
+	op := fmt.Sprintf("usage of container %q", id)
+	r, err := c.api.ContainerStatsOneShot(ctx, id)
+	if err != nil {
+		return Usage{}, c.fail(ctx, op, err)
+	}
+	defer r.Body.Close() //nolint:errcheck // only read from
+	var s container.StatsResponse
+	if err := json.NewDecoder(r.Body).Decode(&s); err != nil {
+		return Usage{}, c.fail(ctx, op, err)
+	}
+	reclaimable := s.MemoryStats.Stats["total_inactive_file"] // cgroup v1
+	if v, ok := s.MemoryStats.Stats["inactive_file"]; ok && reclaimable == 0 {
+		reclaimable = v
+	}
+	return Usage{CPU: time.Duration(s.CPUStats.CPUUsage.TotalUsage), Memory: int64(s.MemoryStats.Usage - min(reclaimable, s.MemoryStats.Usage))}, nil
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 	"time"
 
 	"github.com/distribution/reference"
@@ -66,6 +67,23 @@ func (c *Client) ImagesLabelled(ctx context.Context, labels ...string) ([]string
 		ids[i] = img.ID
 	}
 	return ids, nil
+}
+
+// ImageNames lists the names, with tags, of the images in a repository such as "example.com/me/fn".
+func (c *Client) ImageNames(ctx context.Context, repository string) ([]string, error) {
+	list, err := c.api.ImageList(ctx, image.ListOptions{Filters: filters.NewArgs(filters.Arg("reference", repository))})
+	if err != nil {
+		return nil, c.fail(ctx, "list images", err)
+	}
+	var names []string
+	for _, img := range list {
+		for _, name := range img.RepoTags {
+			if strings.HasPrefix(name, repository+":") { // an image may have names elsewhere too
+				names = append(names, name)
+			}
+		}
+	}
+	return names, nil
 }
 
 func labelFilter(labels []string) filters.Args {

@@ -42,8 +42,10 @@ type Spec struct {
 	// comes back in [Info], so that a replica found after a restart can be matched with the deployment.
 	Revision string
 
-	Image  string // the name as it was deployed, for messages only
-	Digest string // "sha256:…" of the manifest in the image store, or empty when only the engine has the image
+	Image string // the name as it was deployed, for messages only
+	// Digest is what the name meant when it was deployed: the digest of the manifest in the image store, or what a
+	// [Pinner] returned for an image that the store lacks. Empty: unknown, the name decides.
+	Digest string
 
 	Command []string          // replaces the image's entry point and command; empty: those of the image
 	Env     map[string]string // complete but for what the runtime itself adds (port, gateway_url, PATH, HOME, TMPDIR)
@@ -132,6 +134,13 @@ type FunctionNetwork interface {
 	// Listen opens a listener on this machine's address in the replicas' network. The platform serves function
 	// calls on it, and nothing else, and closes it. hosts are the names, without port, that replicas call it by.
 	Listen(ctx context.Context) (l net.Listener, hosts []string, err error)
+}
+
+// Pinner is implemented by a runtime that has images of its own beside the image store.
+type Pinner interface {
+	// Pin returns what name means to the runtime now, for [Spec.Digest]: it goes on meaning the same image when the
+	// name moves. A missing image is fetched if the name says where from; otherwise the error wraps [ErrNoImage].
+	Pin(ctx context.Context, name string) (string, error)
 }
 
 // Info identifies a replica.

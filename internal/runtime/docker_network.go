@@ -1,0 +1,110 @@
+package runtime
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+
+	"github.com/faas-cli/faas-cli/internal/atomicfile"
+	"github.com/faas-cli/faas-cli/internal/engine"
+)
+
+// networkName is what people see in their own tools.
+func (d *DockerRuntime) networkName() string { return "faas-cli-" + d.o.Instance }
+
+// ensureNetwork finds or makes our network. It is asked each time, because an engine that starts anew, or a person who
+// tidies up, may have removed it.
+func (d *DockerRuntime) ensureNetwork(ctx context.Context) (engine.Network, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	name := d.networkName()
+	n, err := d.o.Engine.Network(ctx, name)
+	if errors.Is(err, engine.ErrNotFound) {
+		n, err = d.o.Engine.CreateNetwork(ctx, name, map[string]string{labelInstance: d.o.Instance}, nil)
+		if errors.Is(err, engine.ErrConflict) { // another process of this instance was faster
+			n, err = d.o.Engine.Network(ctx, name)
+		}
+	}
+	if err != nil {
+		return n, err
+	}
+	if n.Labels[labelInstance] != d.o.Instance {
+		return n, fmt.Errorf("the network %q is not ours; remove it or start the platform anew", name)
+	}
+	d.network, d.direct = &n, d.o.Engine.Local() && hasAddress(n.Gateway)
+	return n, nil
+}
+
+// hasAddress reports whether this machine has the address, and hence reaches the network behind it. An engine in a
+// virtual machine of its own has it elsewhere.
+func hasAddress(want netip.Addr) bool {
+	addrs, err := net.InterfaceAddrs()
+	if err != nil {
+		return false
+	}
+	for _, a := range addrs {
+		if p, err := netip.ParsePrefix(a.String()); err == nil && p.Addr() == want {
+			return true
+		}
+	}
+	return false
+}
+
+// Listen opens the platform's second listener: on our network's gateway address where this machine has it, else on
+// loopback, which engines in a virtual machine forward to. The port is remembered, because containers that outlive the
+// platform have it in their environment.
+func (d *DockerRuntime) Listen(ctx context.Context) (net.Listener, []string, error) {
+	n, err := d.ensureNetwork(ctx)
+	if err != nil {
+		return nil, nil, err
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	host, hosts := "127.0.0.1", []string{GatewayHost, "host.docker.internal"}
+	if d.direct {
+		host = n.Gateway.String()
+		hosts = []string{GatewayHost, host}
+	}
+	record := filepath.Join(d.o.Dir, "gateway-port")
+	var l net.Listener
+	for _, port := range []int{readPort(record), FunctionPort, 0} {
+		var lc net.ListenConfig
+		if l, err = lc.Listen(ctx, "tcp", net.JoinHostPort(host, strconv.Itoa(port))); err == nil {
+			break
+		}
+	}
+	if err != nil {
+		return nil, nil, fmt.Errorf("listen for functions: %w", err)
+	}
+	d.gatewayPort = l.Addr().(*net.TCPAddr).Port //nolint:forcetypeassert // of a TCP listener
+	if err := os.MkdirAll(d.o.Dir, 0o700); err == nil {
+		err = atomicfile.Write(record, 0o600, func(w io.Writer) error {
+			_, err := fmt.Fprintln(w, d.gatewayPort)
+			return err
+		})
+		if err != nil {
+			_ = l.Close()
+			return nil, nil, err
+		}
+	}
+	return l, hosts, nil
+}
+
+func readPort(path string) int {
+	b, err := os.ReadFile(path)
+	if err != nil {
+		return FunctionPort
+	}
+	port, err := strconv.Atoi(strings.TrimSpace(string(b)))
+	if err != nil || port < 1 || port > 65535 {
+		return FunctionPort
+	}
+	return port
+}
