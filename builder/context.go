@@ -12,6 +12,8 @@ import (
 	"sync"
 
 	"github.com/faas-cli/faas-cli/schema"
+	"github.com/faas-cli/faas-cli/stack"
+	"github.com/faas-cli/faas-cli/templates"
 	"github.com/opencontainers/go-digest"
 )
 
@@ -69,6 +71,27 @@ type source struct {
 	spec          schema.Template
 	local         *schema.LocalBuild
 	handlerFolder string // slash separated; empty: "function"
+}
+
+// Prepare lays fn's handler and the extra paths over the template t, which is
+// not used where the function brings a Dockerfile. Nothing is written, but
+// everything is looked at: links that leave their source (a [LinkError]),
+// paths that leave the project and what is neither file, folder nor link are
+// errors here, before anything is built.
+func (b *ContextBuilder) Prepare(ctx context.Context, fn stack.Function, t templates.Template) (*Context, error) {
+	s := source{function: fn.Name, language: fn.Language, handler: fn.Handler}
+	switch {
+	case fn.Language == "":
+		return nil, fmt.Errorf("function %q has no lang", fn.Name)
+	case strings.EqualFold(fn.Language, dockerfileLanguage):
+		s.language = dockerfileLanguage
+	default:
+		s.template, s.spec, s.handlerFolder = t.FS, t.Config, t.HandlerFolder()
+		if t.Trusted {
+			s.local = t.Config.Local
+		}
+	}
+	return b.prepare(ctx, s)
 }
 
 // prepare lays handler and extras over the template.
