@@ -1,5 +1,161 @@
 package commands
 
-import "github.com/spf13/cobra"
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+	"strings"
 
-func newBuildCmd(_ *Env) *cobra.Command { return laterCmd("build") }
+	"github.com/spf13/cobra"
+
+	"github.com/faas-cli/faas-cli/internal/output"
+	"github.com/faas-cli/faas-cli/internal/progress"
+	"github.com/faas-cli/faas-cli/stack"
+)
+
+type buildOptions struct {
+	stack  stackFlags
+	build  buildFlags
+	watch  bool
+	format output.Format
+}
+
+func newBuildCmd(env *Env) *cobra.Command {
+	var o buildOptions
+	cmd := &cobra.Command{
+		Use:   "build",
+		Short: "Build functions into images",
+		Long: `Build the functions of the stack file, or one that the flags describe, into
+images. What has not changed since it was last built is not built again.
+
+The engine is chosen for each function, with a line that says why: the native
+one needs no container engine and is used for the local platform, with
+templates that come with faas-cli or that you trust; everything else is built
+by the container engine from the template's Dockerfile. --builder decides it.`,
+		Example: `  faas-cli build
+  faas-cli build -f hello.yml --filter hello --tag sha
+  faas-cli build --image me/fn --handler ./fn --name fn --lang python3-http
+  faas-cli build --shrinkwrap`,
+		Args: noArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			o.stack.complete(cmd)
+			o.build.complete(cmd)
+			if err := o.build.validate(); err != nil {
+				return err
+			}
+			return runBuild(cmd.Context(), env, o)
+		},
+	}
+	o.stack.register(cmd)
+	o.build.register(cmd)
+	registerOutput(cmd, &o.format)
+	return cmd
+}
+
+// runBuild builds the functions, or only writes or prints what it would build.
+func runBuild(ctx context.Context, env *Env, o buildOptions) error {
+	o.build.remote = o.build.remote.complete(env)
+	st, err := env.buildStack(ctx, o.stack, o.build)
+	if err != nil {
+		return err
+	}
+	to, err := env.newBuildTarget(ctx, gatewayFlags{}, st.Gateway)
+	if err != nil {
+		return err
+	}
+	jobs, err := env.planJobs(ctx, st.Functions, o.build.tag)
+	if err != nil {
+		return err
+	}
+	work, err := env.planBuilds(ctx, o.build, st, jobs, to)
+	if err != nil {
+		return err
+	}
+	defer work.Close() //nolint:errcheck // folders that were read
+	if o.build.print {
+		return errors.Join(printJobs(env.Term.Out, jobs, to), jobErrors(jobs))
+	}
+	show := progress.New(env.Term, o.build.show.effective(), env.Now)
+	p := pipeline{env: env, show: show, build: o.build.stage()}
+	outcomes, err := p.run(ctx, jobs)
+	show.Close()
+	return errors.Join(env.reportOutcomes(outcomes, o.format, o.build.show.metadataFile), err)
+}
+
+// stage builds, or with --shrinkwrap only writes the contexts.
+func (o buildFlags) stage() stage {
+	if o.shrinkwrap {
+		return shrinkStage(o.parallel)
+	}
+	return buildStage(o.parallel)
+}
+
+// buildStack reads the stack file of a command that builds, or makes one of
+// the flags that describe a single function. Those win over a stack file that
+// was only found; beside one that was named they are a mistake (KB-18).
+func (e *Env) buildStack(ctx context.Context, f stackFlags, b buildFlags) (*stack.File, error) {
+	fn, single, err := b.single()
+	d, discoverErr := e.discoverStack(f)
+	switch {
+	case single && f.explicit && len(d.Paths) > 0:
+		return nil, usagef("--image, --handler and --name describe a function without a stack file, but -f names one")
+	case single && err != nil && (discoverErr != nil || len(d.Paths) == 0 || b.image != "" && b.name != ""):
+		return nil, err
+	case single && err == nil:
+		return &stack.File{Functions: []stack.Function{fn}}, nil
+	case discoverErr != nil:
+		return nil, discoverErr
+	case len(d.Paths) == 0 && len(d.Candidates) == 0:
+		return nil, withHint(errors.New("no stack file is here and no --image, --handler and --name describe a function"),
+			"create one with faas-cli new, or name one with -f")
+	}
+	if err := needStack(d); err != nil {
+		return nil, err
+	}
+	if single {
+		e.warnf("--image, --handler and --name have no effect on the functions of %s", strings.Join(d.Paths, ", "))
+	}
+	return e.loadDiscovered(ctx, f, d)
+}
+
+// jobErrors are the errors of jobs that could not be prepared, in order.
+func jobErrors(jobs []*job) error {
+	var errs []error
+	for _, j := range jobs {
+		errs = append(errs, j.err)
+	}
+	return errors.Join(errs...)
+}
+
+// printJobs says what would be built, with what and why. Values of build
+// arguments may be secret, so only their names are shown.
+func printJobs(w io.Writer, jobs []*job, to buildTarget) error {
+	var b strings.Builder
+	for _, j := range jobs {
+		switch {
+		case j.skip:
+			fmt.Fprintf(&b, "%s: not built (skip_build)\n", j.fn.Name)
+		case j.err != nil:
+			fmt.Fprintf(&b, "%s: cannot be built\n", j.fn.Name)
+		default:
+			fmt.Fprintf(&b, "%s: build %s\n", j.fn.Name, j.image)
+			fmt.Fprintf(&b, "  template:  %s\n", j.fn.Language)
+			fmt.Fprintf(&b, "  handler:   %s\n", j.fn.Handler)
+			if j.choice.engine != nil {
+				fmt.Fprintf(&b, "  engine:    %s (%s)\n", j.choice.caps.Name, j.choice.why)
+			}
+			if args := slices.Sorted(maps.Keys(j.request.Args)); len(args) > 0 {
+				fmt.Fprintf(&b, "  arguments: %s\n", strings.Join(args, ", "))
+			}
+			for _, o := range j.request.Outputs {
+				fmt.Fprintf(&b, "  output:    %s\n", strings.TrimRight(string(o.Kind)+" "+o.Dest, " "))
+			}
+		}
+	}
+	fmt.Fprintf(&b, "%s\n", to.describe())
+	_, err := io.WriteString(w, b.String())
+	return err
+}

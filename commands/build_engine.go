@@ -1,0 +1,174 @@
+package commands
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+
+	"github.com/faas-cli/faas-cli/builder"
+	"github.com/faas-cli/faas-cli/internal/engine"
+	"github.com/faas-cli/faas-cli/internal/registry"
+	"github.com/faas-cli/faas-cli/local"
+)
+
+// engineChoice is the engine that builds a function, and why it is that one.
+type engineChoice struct {
+	engine builder.Engine
+	caps   builder.Capabilities
+	why    string
+}
+
+// buildEngines are the engines of one command, connected when they are first
+// needed. They are safe for concurrent use.
+type buildEngines struct {
+	env   *Env
+	flags buildFlags
+	to    buildTarget
+
+	conn   *engineConn
+	docker func(ctx context.Context) (engineChoice, error)
+	native func(ctx context.Context) (engineChoice, error)
+	remote func(ctx context.Context) (engineChoice, error)
+}
+
+func (e *Env) newBuildEngines(f buildFlags, to buildTarget) *buildEngines {
+	b := &buildEngines{env: e, flags: f, to: to, conn: &engineConn{env: e}}
+	b.docker = onceChoice(func(ctx context.Context) (builder.Engine, error) {
+		c, err := b.conn.get(ctx)
+		if err != nil {
+			return nil, err
+		}
+		return e.dockerEngine(c)
+	})
+	b.native = onceChoice(func(context.Context) (builder.Engine, error) { return e.nativeEngine() })
+	b.remote = onceChoice(func(context.Context) (builder.Engine, error) { return e.remoteEngine(f.remote) })
+	return b
+}
+
+// An engineConn connects to the container engine when that is first needed.
+type engineConn struct {
+	env    *Env
+	once   sync.Once
+	client *engine.Client
+	err    error
+}
+
+// get returns the connection, which Close ends.
+func (c *engineConn) get(ctx context.Context) (*engine.Client, error) {
+	c.once.Do(func() {
+		c.client, c.err = engine.Connect(ctx, engine.Options{Lookup: c.env.Lookup, UserAgent: c.env.userAgent()})
+	})
+	return c.client, c.err
+}
+
+// Close ends the connection, if there is one.
+func (c *engineConn) Close() error {
+	c.once.Do(func() { c.err = errors.New("the connection to the container engine is closed") })
+	if c.client == nil {
+		return nil
+	}
+	return c.client.Close()
+}
+
+// imageStore is the image store of the local platform, whether or not that
+// runs.
+func (e *Env) imageStore() (*registry.Store, error) {
+	dir, err := local.StateDir(e.Lookup)
+	if err != nil {
+		return nil, err
+	}
+	return registry.Open(local.ImagesDir(dir)), nil
+}
+
+// onceChoice makes an engine and asks what it can do, once.
+func onceChoice(open func(ctx context.Context) (builder.Engine, error)) func(ctx context.Context) (engineChoice, error) {
+	var once sync.Once
+	var c engineChoice
+	var err error
+	return func(ctx context.Context) (engineChoice, error) {
+		once.Do(func() {
+			if c.engine, err = open(ctx); err == nil {
+				c.caps, err = c.engine.Capabilities(ctx)
+			}
+		})
+		return c, err
+	}
+}
+
+// choose decides which engine builds the job. With --builder auto that is the
+// native one only where nothing can come out differently: for the local
+// platform, from a template that is trusted, with nothing that only a
+// Dockerfile honours. Whatever else is shipped is what the Dockerfile says.
+func (b *buildEngines) choose(ctx context.Context, j *job) (engineChoice, error) {
+	if b.flags.remote.url != "" {
+		return explained(b.remote, ctx, "a remote builder is set")
+	}
+	switch b.flags.builder {
+	case builderDocker:
+		return explained(b.docker, ctx, "--builder docker")
+	case builderNative:
+		if err := b.refusedByNative(ctx, j); err != nil {
+			return engineChoice{}, err
+		}
+		return explained(b.native, ctx, "--builder native")
+	case builderAuto:
+	}
+	refused := b.refusedByNative(ctx, j)
+	if b.to.local && refused == nil {
+		return explained(b.native, ctx, fmt.Sprintf("template %s needs no container engine on the local platform", j.fn.Language))
+	}
+	why := "images for other platforms are what the Dockerfile says"
+	if b.to.local {
+		why = refused.Error()
+	}
+	c, err := explained(b.docker, ctx, why)
+	if engine.IsUnavailable(err) {
+		if refused == nil {
+			return c, withHint(err, "--builder native builds this function without a container engine")
+		}
+		return c, withHint(err, "--builder native cannot build this function either: %s", refused)
+	}
+	return c, err
+}
+
+func explained(open func(context.Context) (engineChoice, error), ctx context.Context, why string) (engineChoice, error) { //nolint:revive // the engine first
+	c, err := open(ctx)
+	c.why = why
+	return c, err
+}
+
+// refusedByNative says why the native engine cannot build the job, or nil.
+func (b *buildEngines) refusedByNative(ctx context.Context, j *job) error {
+	if j.request.Context.Local() == nil {
+		return &builder.NoLocalError{Language: j.fn.Language}
+	}
+	c, err := b.native(ctx)
+	if err != nil {
+		return err
+	}
+	for key, value := range j.request.Args {
+		if key != builder.AdditionalPackage || value != "" {
+			return &builder.UnsupportedError{Engine: c.caps.Name, What: "build arguments and build options"}
+		}
+	}
+	return c.caps.Check(j.request)
+}
+
+// Close ends the connection to the container engine, if there is one.
+func (b *buildEngines) Close() error { return b.conn.Close() }
+
+// dockerEngine builds with a container engine.
+func (e *Env) dockerEngine(*engine.Client) (builder.Engine, error) {
+	return nil, errors.New("builds by a container engine are not part of this version yet")
+}
+
+// nativeEngine builds without one.
+func (e *Env) nativeEngine() (builder.Engine, error) {
+	return nil, errors.New("native builds are not part of this version yet")
+}
+
+// remoteEngine builds elsewhere.
+func (e *Env) remoteEngine(remoteFlags) (builder.Engine, error) {
+	return nil, errors.New("the remote builder is not part of this version yet")
+}

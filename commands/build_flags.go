@@ -1,0 +1,214 @@
+package commands
+
+import (
+	"errors"
+	"fmt"
+	"runtime"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/faas-cli/faas-cli/builder"
+	"github.com/faas-cli/faas-cli/internal/progress"
+	"github.com/faas-cli/faas-cli/schema"
+	"github.com/faas-cli/faas-cli/stack"
+)
+
+// buildFlags say what is built, with what, and how it is shown. They are
+// shared by build, publish, up and local-run.
+type buildFlags struct {
+	// One function without a stack file.
+	image, handler, name, lang string
+
+	args, options, labels, extras []string
+	tag                           stack.TagFormat
+	noCache, squash, pull, force  bool
+	builder                       builderName
+	remote                        remoteFlags
+
+	shrinkwrap bool
+	outputs    []string // --build-to
+	print      bool
+
+	parallel         int
+	parallelExplicit bool
+
+	templates        templateFlags
+	disableStackPull bool
+	show             progressFlags
+
+	// Of the original, without effect here.
+	debug, overwrite bool
+}
+
+// progressFlags say how progress is shown, and where else results go.
+type progressFlags struct {
+	mode         progress.Mode
+	quiet        bool
+	metadataFile string
+}
+
+func (o *progressFlags) register(cmd *cobra.Command) {
+	f := cmd.Flags()
+	f.Var(&o.mode, "progress", "show progress as: auto, plain, json, quiet")
+	f.BoolVar(&o.quiet, "quiet", false, "show warnings and failures only, as --progress quiet")
+	f.StringVar(&o.metadataFile, "metadata-file", "", "write names and digests of the images to `file`, as JSON")
+}
+
+// effective is the mode that the flags mean together.
+func (o progressFlags) effective() progress.Mode {
+	if o.quiet {
+		return progress.Quiet
+	}
+	return o.mode
+}
+
+// remoteFlags name a remote builder. The environment gives what is not given
+// on the command line; build and local-run have only the environment.
+type remoteFlags struct{ url, payloadSecret, publicKey string }
+
+func (o *remoteFlags) register(cmd *cobra.Command) {
+	f := cmd.Flags()
+	f.StringVar(&o.url, "remote-builder", "", "`URL` of the remote builder (default $OPENFAAS_REMOTE_BUILDER)")
+	f.StringVar(&o.payloadSecret, "payload-secret", "", "`file` with the secret that requests to the remote builder are signed with (default $OPENFAAS_PAYLOAD_SECRET)")
+	f.StringVar(&o.publicKey, "builder-public-key", "", "public `key` of the remote builder, or a file with it (default $OPENFAAS_BUILDER_PUBLIC_KEY, else the builder is asked)")
+}
+
+// complete adds what the environment says.
+func (o remoteFlags) complete(env *Env) remoteFlags {
+	for _, v := range []struct {
+		value *string
+		key   string
+	}{
+		{&o.url, "OPENFAAS_REMOTE_BUILDER"},
+		{&o.payloadSecret, "OPENFAAS_PAYLOAD_SECRET"},
+		{&o.publicKey, "OPENFAAS_BUILDER_PUBLIC_KEY"},
+	} {
+		if *v.value == "" {
+			*v.value = env.get(v.key)
+		}
+	}
+	return o
+}
+
+// builderName is the value of --builder.
+type builderName string
+
+const (
+	builderAuto   builderName = "auto"
+	builderDocker builderName = "docker"
+	builderNative builderName = "native"
+)
+
+// String is the name; nothing means auto.
+func (b *builderName) String() string {
+	if *b == "" {
+		return string(builderAuto)
+	}
+	return string(*b)
+}
+
+// Set accepts auto, docker and native.
+func (b *builderName) Set(s string) error {
+	switch v := builderName(strings.ToLower(s)); v {
+	case builderAuto, builderDocker, builderNative:
+		*b = v
+		return nil
+	}
+	return errors.New("want auto, docker or native")
+}
+
+// Type names the value in help texts.
+func (*builderName) Type() string { return "builder" }
+
+// register adds all flags but those of the remote builder.
+func (o *buildFlags) register(cmd *cobra.Command) {
+	f := cmd.Flags()
+	f.StringVar(&o.image, "image", "", "build one function without a stack file: its `image`")
+	f.StringVar(&o.handler, "handler", "", "… the `folder` of its handler")
+	f.StringVar(&o.name, "name", "", "… its `name`")
+	f.StringVar(&o.lang, "lang", "", "… its `template`, or dockerfile")
+
+	f.StringArrayVarP(&o.args, "build-arg", "b", nil, "build argument `KEY=VALUE` (repeatable)")
+	f.StringArrayVarP(&o.options, "build-option", "o", nil, "build `option` that the template defines (repeatable)")
+	f.StringArrayVar(&o.labels, "build-label", nil, "label `KEY=VALUE` of the image (repeatable)")
+	f.StringArrayVar(&o.extras, "copy-extra", nil, "further `path` that is copied into the handler's folder (repeatable)")
+	f.Var(&o.tag, "tag", "tag images by: latest (as they are), sha, branch, describe, digest")
+	f.BoolVar(&o.noCache, "no-cache", false, "do not use cached steps of earlier builds")
+	f.BoolVar(&o.squash, "squash", false, "squash the layers of the image into one, where the engine can")
+	f.BoolVar(&o.pull, "pull", false, "look for newer base images")
+	f.BoolVar(&o.force, "force", false, "build even if nothing has changed")
+	f.Var(&o.builder, "builder", "build with: auto, docker, native (no container engine)")
+
+	f.BoolVar(&o.shrinkwrap, "shrinkwrap", false, "only write the build context to ./build/NAME")
+	f.StringArrayVar(&o.outputs, "build-to", nil, "write the image to `oci:DIR` or tar:FILE as well; {} stands for the function's name (repeatable)")
+	f.BoolVar(&o.print, "print", false, "print what would be built, with what and why, and stop")
+	f.IntVar(&o.parallel, "parallel", runtime.NumCPU(), "how many functions are built at the same time")
+
+	f.BoolVar(&o.disableStackPull, "disable-stack-pull", false, "do not pull missing templates from the sources in the stack file, only from the store")
+	o.templates.register(cmd)
+	f.BoolVar(&o.debug, "debug", false, "without effect: nothing temporary is left of pulling templates")
+	f.BoolVar(&o.overwrite, "overwrite", true, "without effect: only missing templates are pulled")
+	for _, name := range []string{"debug", "overwrite"} {
+		_ = f.MarkHidden(name) // the names are constants
+	}
+	o.show.register(cmd)
+}
+
+// complete reads what only the parsed command line knows.
+func (o *buildFlags) complete(cmd *cobra.Command) {
+	o.parallelExplicit = cmd.Flags().Changed("parallel")
+	o.templates.complete(cmd)
+}
+
+func (o buildFlags) validate() error {
+	if err := checkParallel(o.parallel); err != nil {
+		return err
+	}
+	if _, err := builder.ParseArgs("--build-arg", o.args); err != nil {
+		return &UsageError{Err: err}
+	}
+	if _, err := builder.ParseArgs("--build-label", o.labels); err != nil {
+		return &UsageError{Err: err}
+	}
+	for _, s := range o.outputs {
+		if _, err := builder.ParseOutput(s); err != nil {
+			return &UsageError{Err: fmt.Errorf("--build-to: %w", err)}
+		}
+	}
+	return nil
+}
+
+func checkParallel(n int) error {
+	if n < 1 {
+		return usagef("--parallel must be at least 1, got %d", n)
+	}
+	return nil
+}
+
+// single returns the function that the flags describe, and whether they
+// describe one.
+func (o buildFlags) single() (stack.Function, bool, error) {
+	if o.image == "" && o.name == "" && o.handler == "" {
+		return stack.Function{}, false, nil
+	}
+	switch {
+	case o.image == "":
+		return stack.Function{}, true, usagef("a function without a stack file needs --image")
+	case o.handler == "":
+		return stack.Function{}, true, usagef("a function without a stack file needs --handler, the folder of its code")
+	case o.name == "":
+		return stack.Function{}, true, usagef("a function without a stack file needs --name")
+	}
+	if err := stack.CheckName(o.name); err != nil {
+		return stack.Function{}, true, &UsageError{Err: fmt.Errorf("--name: %w", err)}
+	}
+	fn := stack.Function{Name: o.name, Function: schema.Function{Language: o.lang, Handler: o.handler, Image: o.image}}
+	if strings.EqualFold(fn.Language, dockerfileLang) {
+		fn.Language = dockerfileLang
+	}
+	return fn, true, nil
+}
+
+// dockerfileLang is the language of functions that bring their own Dockerfile.
+const dockerfileLang = "dockerfile"

@@ -1,0 +1,59 @@
+package commands
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/faas-cli/faas-cli/internal/atomicfile"
+	"github.com/faas-cli/faas-cli/internal/output"
+	"github.com/faas-cli/faas-cli/internal/progress"
+)
+
+// registerOutput adds --output to a command whose -o means something else.
+func registerOutput(cmd *cobra.Command, format *output.Format) {
+	*format = output.Table
+	cmd.Flags().Var(format, "output", "output `format`: table, wide, json, yaml, name")
+}
+
+// reportOutcomes prints what became of the functions and writes the metadata
+// file, also when some of them failed.
+func (e *Env) reportOutcomes(outcomes []outcome, format output.Format, metadataFile string) error {
+	if metadataFile != "" {
+		if err := e.writeMetadata(metadataFile, outcomes); err != nil {
+			return err
+		}
+	}
+	if outcomes == nil {
+		outcomes = []outcome{}
+	}
+	return outcomePrinter(format).List(e.Term.Out, outcomes)
+}
+
+func outcomePrinter(f output.Format) output.Printer[outcome] {
+	return output.Printer[outcome]{Format: f, Name: func(o outcome) string { return o.Name },
+		Columns: []output.Column[outcome]{
+			{Header: "Function", Value: func(o outcome) string { return o.Name }},
+			{Header: "Image", Value: func(o outcome) string { return o.Image }},
+			{Header: "Status", Value: func(o outcome) string { return o.Status }},
+			{Header: "Time", Value: func(o outcome) string { return fmt.Sprintf("%.2fs", o.Time) }},
+			{Header: "Size", Value: func(o outcome) string {
+				if o.Size == 0 {
+					return ""
+				}
+				return progress.Bytes(o.Size)
+			}},
+			{Header: "Engine", Wide: true, Value: func(o outcome) string { return o.Engine }},
+			{Header: "Digest", Wide: true, Value: func(o outcome) string { return o.Digest }},
+		}}
+}
+
+// writeMetadata writes names and digests for a CI job to read.
+func (e *Env) writeMetadata(path string, outcomes []outcome) error {
+	var text strings.Builder
+	if err := output.WriteJSON(&text, map[string]any{"functions": outcomes}); err != nil {
+		return err
+	}
+	return atomicfile.WriteBytes(e.abs(path), 0o644, []byte(text.String()))
+}
