@@ -2,7 +2,6 @@ package commands
 
 import (
 	"context"
-	"crypto/tls"
 	"errors"
 	"fmt"
 	"net/http"
@@ -28,7 +27,13 @@ func (e *Env) gatewayClient(f gatewayFlags, stackGateway string) (*gateway.Clien
 	if err != nil {
 		return nil, target{}, err
 	}
-	return gateway.New(t.url, e.httpClient(f.tlsNoVerify), auth), t, nil
+	settings := t.tls()
+	settings.NoVerify = settings.NoVerify || f.tlsNoVerify
+	transport, err := withTLS(e.Transport, settings)
+	if err != nil {
+		return nil, target{}, err
+	}
+	return gateway.New(t.url, e.clientOver(transport), auth), t, nil
 }
 
 // userAgent is how requests name this program.
@@ -41,16 +46,15 @@ func (e *Env) userAgent() string {
 }
 
 // httpClient returns a client over the process's one transport. Without
-// verification of certificates it is a copy: the exception is for one gateway.
+// verification of certificates it is a copy: the exception is for one server.
 func (e *Env) httpClient(tlsNoVerify bool) *http.Client {
-	transport := e.Transport
-	if tlsNoVerify {
-		transport = transport.Clone()
-		if transport.TLSClientConfig == nil {
-			transport.TLSClientConfig = &tls.Config{MinVersion: tls.VersionTLS12}
-		}
-		transport.TLSClientConfig.InsecureSkipVerify = true //nolint:gosec // what the user asked for
-	}
+	transport, _ := withTLS(e.Transport, credentials.TLS{NoVerify: tlsNoVerify}) // no file to read, so no error
+	return e.clientOver(transport)
+}
+
+// clientOver stacks what all requests share on a transport: the process's one,
+// or a copy of it with settings that are for one gateway only.
+func (e *Env) clientOver(transport *http.Transport) *http.Client {
 	o := gateway.TransportOptions{UserAgent: e.userAgent()}
 	if e.debug() || e.get("OPENFAAS_DUMP_HTTP") == "true" {
 		o.Debug = e.Term.Err
@@ -135,4 +139,21 @@ func (e *Env) proofClient() *http.Client {
 // handed to it instead of a registry.
 func (e *Env) provenLocal(ctx context.Context, t target) bool {
 	return t.local != nil && t.local.Prove(ctx, e.proofClient()) == nil
+}
+
+// identityToken returns the token that can be exchanged for one of a function:
+// --token, or one that login or a plugin has saved. Empty: there is none.
+func (e *Env) identityToken(f gatewayFlags, t target) string {
+	if f.token != "" {
+		return f.token
+	}
+	store, err := e.credentialStore()
+	if err != nil {
+		return ""
+	}
+	entry, err := store.Lookup(t.url.String())
+	if err != nil || entry.Auth != credentials.OAuth2 {
+		return ""
+	}
+	return entry.Token
 }

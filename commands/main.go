@@ -10,6 +10,7 @@ import (
 // printed, whichever call noticed it first.
 func Main(ctx context.Context, env *Env, args []string) int {
 	root := newRootCmd(env)
+	args = followFlag(args)
 	root.SetArgs(args)
 	var cmd = root
 	ok, err := runPlugin(ctx, env, root, args)

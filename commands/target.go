@@ -1,10 +1,12 @@
 package commands
 
 import (
+	"cmp"
 	"errors"
 	"net/url"
 	"strings"
 
+	"github.com/faas-cli/faas-cli/internal/credentials"
 	"github.com/faas-cli/faas-cli/local"
 )
 
@@ -15,6 +17,9 @@ type target struct {
 	// local is the running local platform if the address is its own. Whether
 	// it really answers there, only its proof tells.
 	local *local.Instance
+
+	// context is the named gateway that this is; nil: it was named otherwise.
+	context *credentials.Context
 }
 
 // resolveTarget decides which gateway is meant. stackGateway is the one that
@@ -28,15 +33,30 @@ type target struct {
 //	the running local platform
 //	http://127.0.0.1:8080
 func (e *Env) resolveTarget(f gatewayFlags, stackGateway string) (target, error) {
+	if f.explicit && f.context != "" {
+		return target{}, usagef("--gateway and --context contradict each other")
+	}
 	instance := e.localInstance()
+	var named, current *credentials.Context
+	if !f.explicit {
+		var err error
+		if named, err = e.namedContext(f); err != nil {
+			return target{}, err
+		}
+	}
 	text, origin := defaultGateway, "the default"
+	var used *credentials.Context
 	switch {
 	case f.explicit:
 		text, origin = f.url, "--gateway"
+	case named != nil:
+		text, origin, used = named.Gateway, "context "+named.Name, named
 	case stackGateway != "" && stackGateway != defaultGateway:
 		text, origin = stackGateway, "the stack file's provider.gateway"
 	case e.get("OPENFAAS_URL") != "":
 		text, origin = e.get("OPENFAAS_URL"), "OPENFAAS_URL"
+	case e.currentContext(&current):
+		text, origin, used = current.Gateway, "context "+current.Name, current
 	case instance != nil:
 		text, origin = instance.URL(), "the local platform's state"
 	}
@@ -44,11 +64,30 @@ func (e *Env) resolveTarget(f gatewayFlags, stackGateway string) (target, error)
 	if err != nil {
 		return target{}, usagef("%s: %w", origin, err)
 	}
-	t := target{url: u}
+	t := target{url: u, context: used}
 	if instance != nil && instance.Is(u) {
 		t.local = instance
 	}
 	return t, nil
+}
+
+// tls returns the settings of the target's context.
+func (t target) tls() credentials.TLS {
+	if t.context == nil {
+		return credentials.TLS{}
+	}
+	return t.context.TLS
+}
+
+// namespaceAt decides which namespace is meant: --namespace, else the function's
+// in the stack file, else the context's, else OPENFAAS_NS. Empty means the
+// gateway's default.
+func (e *Env) namespaceAt(f gatewayFlags, t target, inStack string) string {
+	inContext := ""
+	if t.context != nil {
+		inContext = t.context.Namespace
+	}
+	return cmp.Or(f.namespace, inStack, inContext, e.get("OPENFAAS_NS"))
 }
 
 // localInstance returns the running local platform of this user, or nil. A

@@ -30,24 +30,20 @@ type LogQuery struct {
 // did. Only ctx bounds the wait.
 func (c *Client) Logs(ctx context.Context, q LogQuery) iter.Seq2[schema.LogMessage, error] {
 	return func(yield func(schema.LogMessage, error) bool) {
-		body, err := c.OpenLogs(ctx, q)
+		s, err := c.OpenLogs(ctx, q, nil)
 		if err != nil {
 			yield(schema.LogMessage{}, err)
 			return
 		}
-		defer body.Close()
-		dec := NewLogDecoder(body)
-		var rec LogRecord
+		defer func() { _ = s.Close() }() // it was only read
 		for {
-			err := dec.Next(&rec)
+			var rec LogRecord
+			err := s.Next(&rec)
 			if errors.Is(err, io.EOF) {
 				return
 			}
 			if err != nil {
-				if ctx.Err() != nil {
-					err = context.Cause(ctx)
-				}
-				yield(schema.LogMessage{}, &Error{Op: logsOp(q), URL: c.redactedLogsURL(q), Status: http.StatusOK, Err: err})
+				yield(schema.LogMessage{}, err)
 				return
 			}
 			if !yield(rec.Message(), nil) {
@@ -57,27 +53,62 @@ func (c *Client) Logs(ctx context.Context, q LogQuery) iter.Seq2[schema.LogMessa
 	}
 }
 
-// OpenLogs returns the text below [Client.Logs], for a [LogDecoder]: one JSON
-// object after another, as the server sends them. The caller closes it.
-func (c *Client) OpenLogs(ctx context.Context, q LogQuery) (io.ReadCloser, error) {
+// LogStream is the log of a function as it arrives, without a copy of each
+// message: what [Client.Logs] is made of. It is not safe for concurrent use.
+type LogStream struct {
+	body  io.ReadCloser
+	cause func() error // why the request was cancelled, if it was
+	dec   *LogDecoder
+	op    string
+	url   string
+}
+
+// OpenLogs asks for a function's log. idle, unless nil, is called by Next
+// before it waits for the network: then all that has arrived was returned, so
+// it is the time to flush. The caller closes the stream.
+func (c *Client) OpenLogs(ctx context.Context, q LogQuery, idle func()) (*LogStream, error) {
 	if q.Name == "" {
 		return nil, errors.New("read logs: no function named")
 	}
-	resp, err := c.send(ctx, call{op: logsOp(q), method: http.MethodGet, path: logsPath, query: q.values(), poll: q.Follow})
+	op := fmt.Sprintf("read logs of %q", q.Name)
+	resp, err := c.send(ctx, call{op: op, method: http.MethodGet, path: "system/logs", query: q.values(), poll: q.Follow})
 	if err != nil {
 		return nil, err
 	}
-	return resp.Body, nil
+	var src io.Reader = resp.Body
+	if idle != nil {
+		src = &idleReader{r: src, idle: idle}
+	}
+	cause := func() error { return context.Cause(ctx) }
+	return &LogStream{cause: cause, body: resp.Body, dec: NewLogDecoder(src), op: op, url: redacted(resp.Request.URL)}, nil
 }
 
-const logsPath = "system/logs"
+// Next reads the next message into rec, whose slices hold until the following
+// call. It returns io.EOF at the end of the log and an [*Error] for anything
+// else, see [LogDecoder.Next].
+func (s *LogStream) Next(rec *LogRecord) error {
+	err := s.dec.Next(rec)
+	if err == nil || err == io.EOF {
+		return err
+	}
+	if cause := s.cause(); cause != nil {
+		err = cause
+	}
+	return &Error{Op: s.op, URL: s.url, Status: http.StatusOK, Err: err}
+}
 
-func logsOp(q LogQuery) string { return fmt.Sprintf("read logs of %q", q.Name) }
+// Close ends the request.
+func (s *LogStream) Close() error { return s.body.Close() }
 
-func (c *Client) redactedLogsURL(q LogQuery) string {
-	u := c.base.JoinPath(logsPath)
-	u.RawQuery = q.values().Encode()
-	return redacted(u)
+// idleReader says when it is about to wait.
+type idleReader struct {
+	r    io.Reader
+	idle func()
+}
+
+func (i *idleReader) Read(p []byte) (int, error) {
+	i.idle()
+	return i.r.Read(p)
 }
 
 func (q LogQuery) values() url.Values {

@@ -1,0 +1,133 @@
+package commands
+
+import (
+	"bufio"
+	"bytes"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+
+	"github.com/faas-cli/faas-cli/gateway"
+	"github.com/faas-cli/faas-cli/internal/term"
+)
+
+// logFormat is how a line of a log is printed.
+type logFormat string
+
+const (
+	logPlain    logFormat = "plain"
+	logKeyValue logFormat = "keyvalue"
+	logJSON     logFormat = "json"
+)
+
+func (f *logFormat) String() string { return string(*f) }
+func (f *logFormat) Type() string   { return "format" }
+
+func (f *logFormat) Set(s string) error {
+	v := logFormat(strings.ToLower(s))
+	if !slices.Contains([]logFormat{logPlain, logKeyValue, logJSON}, v) {
+		return fmt.Errorf("want plain, keyvalue or json")
+	}
+	*f = v
+	return nil
+}
+
+// logBuffer is how much output is collected before it is written, in bytes.
+const logBuffer = 64 << 10
+
+// logPrinter prints messages of one or several logs, line by line. It is safe
+// for concurrent use. What it collects is written by flush.
+type logPrinter struct {
+	format         logFormat
+	layout         string // of the time; empty: none
+	name, instance bool   // print these
+	sanitize       bool   // the output is a terminal
+
+	mu   sync.Mutex
+	w    *bufio.Writer
+	line []byte
+}
+
+func newLogPrinter(t *term.Terminal, o logsOptions) *logPrinter {
+	return &logPrinter{
+		format: o.format, layout: string(o.timeLayout), name: o.nameColumn, instance: o.instance,
+		sanitize: t.OutTTY, w: bufio.NewWriterSize(t.Out, logBuffer),
+	}
+}
+
+// print prints one message. prefix goes before each line of the plain format.
+func (p *logPrinter) print(rec *gateway.LogRecord, prefix string) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	var err error
+	switch b := p.line[:0]; p.format {
+	case logJSON:
+		p.line, err = rec.AppendJSON(b)
+	case logKeyValue:
+		p.line = p.keyValue(b, rec)
+	default:
+		p.line = p.plain(append(b, prefix...), rec)
+	}
+	if err != nil {
+		return err
+	}
+	_, err = p.w.Write(append(p.line, '\n'))
+	return err
+}
+
+// flush writes what was collected.
+func (p *logPrinter) flush() error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.w.Flush()
+}
+
+func (p *logPrinter) plain(b []byte, rec *gateway.LogRecord) []byte {
+	if p.layout != "" {
+		b = append(rec.Timestamp.AppendFormat(b, p.layout), ' ')
+	}
+	if p.name {
+		b = append(p.text(b, rec.Name), ' ')
+	}
+	if p.instance {
+		b = append(p.text(append(b, '('), rec.Instance), ") "...)
+	}
+	return p.text(b, bytes.TrimRight(rec.Text, "\n"))
+}
+
+// keyValue ends in a blank, as it always has; scripts split at `" `.
+func (p *logPrinter) keyValue(b []byte, rec *gateway.LogRecord) []byte {
+	if p.layout != "" {
+		b = append(rec.Timestamp.AppendFormat(append(b, `timestamp="`...), p.layout), `" `...)
+	}
+	if p.name {
+		b = append(p.text(append(b, `name="`...), rec.Name), `" `...)
+	}
+	if p.instance {
+		b = append(p.text(append(b, `instance="`...), rec.Instance), `" `...)
+	}
+	return append(p.text(append(b, `text="`...), bytes.TrimRight(rec.Text, "\n")), `" `...)
+}
+
+// text appends text of a function, which must not steer a terminal.
+func (p *logPrinter) text(b, text []byte) []byte {
+	if p.sanitize {
+		return append(b, term.Sanitize(string(text))...)
+	}
+	return append(b, text...)
+}
+
+// prefixes gives each function a prefix of the same width, coloured in turn.
+func logPrefixes(t *term.Terminal, names []string) []string {
+	width := 0
+	for _, n := range names {
+		width = max(width, len(n))
+	}
+	colors := []term.Style{term.Cyan, term.Yellow, term.Green, term.Magenta, term.Blue}
+	prefixes := make([]string, len(names))
+	for i, n := range names {
+		prefixes[i] = t.Paint(t.Out, colors[i%len(colors)], fmt.Sprintf("%-*s |", width, n)) + " "
+	}
+	return prefixes
+}

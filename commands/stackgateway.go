@@ -1,0 +1,54 @@
+package commands
+
+import (
+	"context"
+	"net"
+	"net/url"
+
+	"github.com/faas-cli/faas-cli/gateway"
+	"github.com/faas-cli/faas-cli/stack"
+)
+
+// stackGatewayClient is gatewayClient for commands that ask the stack file
+// which gateway is meant. The file is nil where there is none.
+func (e *Env) stackGatewayClient(ctx context.Context, g gatewayFlags, s stackFlags) (*gateway.Client, *stack.File, error) {
+	file, err := e.loadStack(ctx, s)
+	if err != nil {
+		return nil, nil, err
+	}
+	gw, _, err := e.gatewayClient(g, gatewayOf(file))
+	return gw, file, err
+}
+
+// gatewayOf is the gateway that a stack file names, or "".
+func gatewayOf(file *stack.File) string {
+	if file == nil {
+		return ""
+	}
+	return file.Gateway
+}
+
+// stackNamespace is the namespace that a stack file gives a function, or "".
+func stackNamespace(file *stack.File, name string) string {
+	if file == nil {
+		return ""
+	}
+	fn, ok := file.Function(name)
+	if !ok {
+		return ""
+	}
+	return fn.Namespace
+}
+
+// warnPlainHTTP says so where credentials or secrets leave this machine in the
+// clear.
+func (e *Env) warnPlainHTTP(gatewayURL string, g gatewayFlags) {
+	u, err := url.Parse(gatewayURL)
+	if err != nil || u.Scheme == "https" || g.tlsNoVerify {
+		return
+	}
+	if ip := net.ParseIP(u.Hostname()); u.Hostname() == "localhost" || ip != nil && ip.IsLoopback() {
+		return
+	}
+	e.warnf("the connection to %s is not encrypted, consider using HTTPS", gatewayURL)
+}
