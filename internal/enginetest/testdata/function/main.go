@@ -1,11 +1,13 @@
 // Program function is what the tests run in containers: an HTTP server on port 8080 whose faults
-// are chosen by the environment variable MODE.
+// are chosen by the environment variable MODE. In builds, which have no shell, it copies a file
+// ("copy FROM TO"), connects to the SSH agent ("agent") or takes its time ("wait").
 package main
 
 import (
 	"context"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"os"
 	"os/signal"
@@ -16,6 +18,13 @@ import (
 )
 
 func main() {
+	if len(os.Args) > 1 {
+		if err := inBuild(os.Args[1:]); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		return
+	}
 	start := time.Now()
 	mode := os.Getenv("MODE")
 	fmt.Println("started", os.Getenv("VERSION"), mode)
@@ -105,4 +114,26 @@ func main() {
 		os.Exit(1)
 	}
 	<-done
+}
+
+func inBuild(args []string) error {
+	switch args[0] {
+	case "copy":
+		data, err := os.ReadFile(args[1])
+		if err != nil {
+			return err
+		}
+		fmt.Println("copied", len(data), "bytes")
+		return os.WriteFile(args[2], data, 0o644)
+	case "agent":
+		conn, err := net.Dial("unix", os.Getenv("SSH_AUTH_SOCK"))
+		if err != nil {
+			return err
+		}
+		return conn.Close()
+	case "wait":
+		fmt.Println("waiting")
+		time.Sleep(time.Minute)
+	}
+	return nil
 }

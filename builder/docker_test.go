@@ -1,0 +1,208 @@
+//go:build docker
+
+package builder
+
+import (
+	"errors"
+	"log"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/faas-cli/faas-cli/internal/engine"
+	"github.com/faas-cli/faas-cli/internal/enginetest"
+	ggcr "github.com/google/go-containerregistry/pkg/registry"
+
+	"github.com/google/go-containerregistry/pkg/crane"
+	"github.com/google/go-containerregistry/pkg/v1/tarball"
+)
+
+const scratchFile = `FROM scratch
+ARG WHO
+LABEL who=$WHO
+COPY function /function
+`
+
+// dockerRequest is a request for an image that is removed after the test.
+func dockerRequest(t *testing.T, d *Docker, c *Context, outputs ...OutputKind) Request {
+	t.Helper()
+	req := Request{Context: c, Image: enginetest.Name("faas-cli-test/fn") + ":1", Labels: map[string]string{enginetest.Label: "1"}}
+	for _, o := range outputs {
+		req.Outputs = append(req.Outputs, Output{Kind: o})
+	}
+	enginetest.RemoveImage(t, d.Client, req.Image)
+	return req
+}
+
+func dockerProject(t *testing.T, dockerfile string) *project {
+	t.Helper()
+	return newProject(t, map[string]string{
+		"template/tpl/Dockerfile": dockerfile,
+		"fn/handler.txt":          "one",
+	})
+}
+
+func newDocker(t *testing.T, p *project) *Docker {
+	t.Helper()
+	return &Docker{Client: enginetest.Connect(t), Project: p.dir}
+}
+
+func TestDockerBuildsWhatChanged(t *testing.T) {
+	t.Parallel()
+	p := dockerProject(t, scratchFile)
+	d := newDocker(t, p)
+	req := dockerRequest(t, d, p.mustPrepare(t), OutputEngine)
+	req.Args = map[string]string{"WHO": "me"}
+	var mu sync.Mutex
+	var steps []string
+	build := func() Result {
+		t.Helper()
+		req.Context = p.mustPrepare(t)
+		results, err := BuildAll(t.Context(), d, []Request{req}, 1, func(e Event) {
+			mu.Lock()
+			defer mu.Unlock()
+			if e.Kind == EventStep {
+				steps = append(steps, e.Text)
+			}
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return results[0]
+	}
+	first := build()
+	if first.Skipped || first.Digest == "" || len(first.Platforms) != 1 {
+		t.Errorf("result %+v", first)
+	}
+	if all := strings.Join(steps, "\n"); !strings.Contains(all, "COPY function") {
+		t.Errorf("steps:\n%s", all)
+	}
+	img, err := d.Client.Image(t.Context(), req.Image)
+	if err != nil || img.ID != first.Digest.String() || img.Labels["who"] != "me" {
+		t.Errorf("image %+v, %v", img, err)
+	}
+	if again := build(); !again.Skipped || again.Digest != first.Digest {
+		t.Errorf("an unchanged build: %+v", again)
+	}
+	p.write(t, "fn/handler.txt", "two")
+	if changed := build(); changed.Skipped || changed.Digest == first.Digest {
+		t.Errorf("a changed handler: %+v", changed)
+	}
+	req.Args["WHO"] = "you"
+	if changed := build(); changed.Skipped {
+		t.Errorf("a changed argument: %+v", changed)
+	}
+	req.Force = true
+	if forced := build(); forced.Skipped {
+		t.Errorf("a forced build: %+v", forced)
+	}
+}
+
+func TestDockerRefusesWhatItCannotDo(t *testing.T) {
+	t.Parallel()
+	p := dockerProject(t, scratchFile)
+	d := newDocker(t, p)
+	for name, change := range map[string]func(*Request){
+		"several platforms": func(r *Request) { r.Platforms = []Platform{{"linux", "amd64", ""}, {"linux", "arm64", ""}} },
+		`"oci"`:             func(r *Request) { r.Outputs = []Output{{Kind: OutputOCI, Dest: "x"}} },
+		"mount_ssh":         func(r *Request) { r.SSH = true },
+		"squash":            func(r *Request) { r.Squash = true },
+	} {
+		req := dockerRequest(t, d, p.mustPrepare(t))
+		change(&req)
+		_, err := BuildAll(t.Context(), d, []Request{req}, 1, nil)
+		var refused *UnsupportedError
+		if !errors.As(err, &refused) || !strings.Contains(refused.Error(), name) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+func TestDockerNamesTheBaseImageItCannotHave(t *testing.T) {
+	t.Parallel()
+	p := dockerProject(t, "FROM 127.0.0.1:1/none/such:1\n")
+	d := newDocker(t, p)
+	_, err := d.Build(t.Context(), dockerRequest(t, d, p.mustPrepare(t)), func(Event) {})
+	var base *BaseImageError
+	if !errors.As(err, &base) || base.Image != "127.0.0.1:1/none/such:1" || base.Native {
+		t.Errorf("error %v", err)
+	}
+}
+
+func TestDockerPushesAndSaves(t *testing.T) {
+	t.Parallel()
+	p := dockerProject(t, scratchFile)
+	d := newDocker(t, p)
+	srv := httptest.NewServer(ggcr.New(ggcr.Logger(log.New(&strings.Builder{}, "", 0))))
+	t.Cleanup(srv.Close)
+	req := dockerRequest(t, d, p.mustPrepare(t))
+	req.Image = strings.TrimPrefix(srv.URL, "http://") + "/me/fn:1"
+	req.ExtraTags = []string{"extra"}
+	archive := filepath.Join(t.TempDir(), "fn.tar")
+	req.Outputs = []Output{{Kind: OutputRegistry}, {Kind: OutputTar, Dest: archive}}
+	enginetest.RemoveImage(t, d.Client, req.Image)
+	enginetest.RemoveImage(t, d.Client, strings.TrimSuffix(req.Image, "1")+"extra")
+	results, err := BuildAll(t.Context(), d, []Request{req}, 1, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, tag := range []string{"1", "extra"} {
+		digest, err := crane.Digest(strings.TrimSuffix(req.Image, "1") + tag)
+		if err != nil || digest != results[0].Digest.String() {
+			t.Errorf("registry has %s as %s, %v; pushed %s", tag, digest, err, results[0].Digest)
+		}
+	}
+	if _, err := tarball.ImageFromPath(archive, nil); err != nil {
+		t.Errorf("archive: %v", err)
+	}
+	// Another function of the same image name in a registry that has gone.
+	srv.Close()
+	req.Force = true
+	if _, err := BuildAll(t.Context(), d, []Request{req}, 1, nil); err == nil || !strings.Contains(err.Error(), "push") {
+		t.Errorf("a registry that has gone: %v", err)
+	}
+}
+
+func TestDockerEngineAway(t *testing.T) {
+	t.Parallel()
+	p := dockerProject(t, scratchFile)
+	proxy, c := enginetest.NewProxy(t)
+	d := &Docker{Client: c, Project: p.dir}
+	proxy.Cut()
+	_, err := BuildAll(t.Context(), d, []Request{dockerRequest(t, newDocker(t, p), p.mustPrepare(t))}, 1, nil)
+	if !engine.IsUnavailable(err) {
+		t.Errorf("error %v", err)
+	}
+}
+
+func TestDockerReadsSecrets(t *testing.T) {
+	t.Parallel()
+	p := newProject(t, map[string]string{
+		"template/tpl/Dockerfile": "FROM scratch\nCOPY program /program\nRUN --mount=type=secret,id=s [\"/program\", \"copy\", \"/run/secrets/s\", \"/copied\"]\n",
+		"fn/handler.txt":          "one",
+		"secret":                  "hidden",
+	})
+	if err := os.WriteFile(filepath.Join(p.dir, "template/tpl/program"), enginetest.FunctionProgram(t), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	d := newDocker(t, p)
+	req := dockerRequest(t, d, p.mustPrepare(t))
+	req.Secrets = []Secret{{ID: "s", Path: filepath.Join(p.dir, "secret")}}
+	var mu sync.Mutex
+	var lines []string
+	if _, err := d.Build(t.Context(), req, func(e Event) {
+		mu.Lock()
+		defer mu.Unlock()
+		if e.Kind == EventLog {
+			lines = append(lines, e.Text)
+		}
+	}); err != nil {
+		t.Fatal(err)
+	}
+	if len(lines) != 1 || lines[0] != "copied 6 bytes" {
+		t.Errorf("log %q", lines)
+	}
+}
