@@ -61,6 +61,7 @@ type Fetcher struct {
 	Timeout  time.Duration                    // of one repository; 0: DefaultTimeout
 	Progress io.Writer                        // what git says while it fetches; nil: nothing
 	Warn     func(format string, args ...any) // what was left out, and why; nil: nobody
+	Trace    func(args []string)              // is told every git command; nil: nobody
 }
 
 func (f *Fetcher) warn(format string, args ...any) {
@@ -87,7 +88,7 @@ type place struct {
 
 // locate finds out how to reach a source.
 func (f *Fetcher) locate(ctx context.Context, src Source) (place, error) {
-	g := git.Git{Progress: f.Progress}
+	g := git.Git{Progress: f.Progress, Trace: f.Trace}
 	if src.Local != "" {
 		return f.localPlace(g, src.Local), nil
 	}

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/faas-cli/faas-cli/schema"
 	"golang.org/x/sync/errgroup"
 )
 
@@ -126,6 +127,51 @@ func (p *Project) declaredSource(n Name, source string) (Source, error) {
 	return src, err
 }
 
+// DeclaredSource says where a template of a stack file comes from: its source,
+// or the stores. It fails as Stores.Lookup does.
+func (p *Project) DeclaredSource(ctx context.Context, d schema.TemplateSource) (Source, Want, error) {
+	n, err := ParseName(d.Name)
+	if err != nil {
+		return Source{}, Want{}, err
+	}
+	if d.Source == "" {
+		return p.StoreSource(ctx, d.Name, nil)
+	}
+	src, err := p.declaredSource(n, d.Source)
+	return src, Want{Base: n.Base, Name: n.String()}, err
+}
+
+// StoreSource says where the stores have a template: NAME, NAME@REF,
+// SOURCE/NAME or SOURCE/NAME@REF. repository, if not nil, may replace the
+// repository that the store names. It fails as Stores.Lookup does.
+func (p *Project) StoreSource(ctx context.Context, name string, repository func(string) string) (Source, Want, error) {
+	owned, ref, pinned := strings.Cut(name, "@")
+	if pinned {
+		if err := CheckRef(ref); err != nil {
+			return Source{}, Want{}, err
+		}
+	}
+	entry, store, err := p.Stores.Lookup(ctx, owned)
+	if err != nil {
+		return Source{}, Want{}, err
+	}
+	if err := checkBase(entry.Template); err != nil {
+		return Source{}, Want{}, fmt.Errorf("template %q in store %s: %w: %s", entry.Template, Redact(store.URL), ErrInvalidName, err)
+	}
+	repo := entry.Repo
+	if repository != nil {
+		repo = repository(repo)
+	}
+	src, err := ParseSource(repo, p.Dir)
+	if err != nil {
+		return Source{}, Want{}, fmt.Errorf("template %q in store %s: %w", name, Redact(store.URL), err)
+	}
+	if ref != "" {
+		src.Ref = ref
+	}
+	return src, Want{Base: entry.Template, Name: Name{Base: entry.Template, Ref: src.Ref}.String()}, nil
+}
+
 // checkInstalled compares an installed template with the lock.
 func (p *Project) checkInstalled(name string, entry LockEntry, pinned bool) error {
 	switch {
@@ -187,15 +233,10 @@ func (p *Project) askStore(ctx context.Context, pl *plan) error {
 	name := pl.name.String()
 	var storeErr error = &NotFoundError{Name: name, Where: "in ./" + Dir + ", and no template store is asked"}
 	if !p.EmbeddedOnly && len(p.Stores) > 0 {
-		entry, store, err := p.Stores.Lookup(ctx, pl.name.Base)
+		src, want, err := p.StoreSource(ctx, name, nil)
 		if err == nil {
-			src, err := ParseSource(entry.Repo, p.Dir)
-			if err != nil {
-				return fmt.Errorf("template %q in store %s: %w", name, Redact(store.URL), err)
-			}
-			src.Ref = pl.name.Ref
-			pl.source, pl.base = src, entry.Template
-			pl.fallback = store.Stale() && p.isEmbedded(name)
+			pl.source, pl.base = src, want.Base
+			pl.fallback = p.Stores.stale() && p.isEmbedded(name)
 			return nil
 		}
 		storeErr = err

@@ -276,3 +276,48 @@ func (f *Folder) sameMeta(name string, m Meta) bool {
 	old, ok := f.ReadMeta(name)
 	return ok && old.Repository == m.Repository && old.RefName == m.RefName && old.SHA == m.SHA
 }
+
+// A Request is one repository of a PullAll.
+type Request struct {
+	Source Source
+	Wants  []Want // nil: all
+}
+
+// PullAll is Pull for several repositories: they are fetched at the same time
+// and installed in their order. One failure does not stop the others; the
+// errors are joined in the order of reqs.
+func (p *Project) PullAll(ctx context.Context, reqs []Request, o PullOptions) ([]Pulled, error) {
+	errs := make([]error, len(reqs))
+	commits := make([]string, len(reqs))
+	if !p.Locked && !p.Fetcher.Offline {
+		var g errgroup.Group
+		g.SetLimit(fetchLimit)
+		for i, r := range reqs {
+			g.Go(func() error {
+				var bases []string
+				for _, w := range r.Wants {
+					bases = append(bases, w.Base)
+				}
+				if commits[i], errs[i] = p.Fetcher.Resolve(ctx, r.Source); errs[i] == nil {
+					_, errs[i] = p.Fetcher.Fetch(ctx, r.Source, commits[i], bases)
+				}
+				return nil // the others go on
+			})
+		}
+		_ = g.Wait()
+	}
+	var all []Pulled
+	for i, r := range reqs {
+		if errs[i] != nil {
+			continue
+		}
+		var pulled []Pulled
+		if commits[i] == "" {
+			pulled, errs[i] = p.pullPinned(ctx, r.Source, r.Wants, o)
+		} else {
+			pulled, errs[i] = p.pullCommit(ctx, r.Source, commits[i], r.Wants, o)
+		}
+		all = append(all, pulled...)
+	}
+	return all, errors.Join(errs...)
+}

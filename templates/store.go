@@ -264,6 +264,12 @@ func (s Stores) List(ctx context.Context) ([]schema.TemplateStoreEntry, error) {
 	return slices.Concat(lists...), errors.Join(errs...)
 }
 
+// stale says whether any of the answers is from the cache because its store
+// did not answer.
+func (s Stores) stale() bool {
+	return slices.ContainsFunc(s, func(store *Store) bool { return store.Stale() })
+}
+
 // Lookup finds the first entry of the name, and the store that has it. It
 // fails with a *NotFoundError, or with the errors of the stores that could not
 // be asked where the others do not have it.

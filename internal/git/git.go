@@ -60,6 +60,9 @@ type Git struct {
 	Config []string
 	// Progress receives what git says while it runs; nil discards it.
 	Progress io.Writer
+	// Trace is told the arguments of every run, with passwords taken out of
+	// URLs; nil: nobody.
+	Trace func(args []string)
 }
 
 // Output runs git and returns what it prints on its standard output. It fails
@@ -75,6 +78,9 @@ func (g Git) Output(ctx context.Context, args ...string) ([]byte, error) {
 // Run runs git with the given standard input and output, either of which may
 // be nil. It fails as Output does.
 func (g Git) Run(ctx context.Context, in io.Reader, out io.Writer, args ...string) error {
+	if g.Trace != nil {
+		g.Trace(redactAll(args))
+	}
 	cmd, stderr := g.command(ctx, args)
 	cmd.Stdin, cmd.Stdout = in, out
 	if err := cmd.Start(); err != nil {
@@ -107,6 +113,21 @@ func (g Git) command(ctx context.Context, args []string) (*exec.Cmd, *tail) {
 	stderr := &tail{next: g.Progress}
 	cmd.Stderr = stderr
 	return cmd, stderr
+}
+
+// redactAll takes user names and passwords out of URLs.
+func redactAll(args []string) []string {
+	out := make([]string, len(args))
+	for i, a := range args {
+		out[i] = a
+		if scheme, rest, ok := strings.Cut(a, "://"); ok {
+			if host, path, _ := strings.Cut(rest, "/"); strings.Contains(host, "@") {
+				_, host, _ = strings.Cut(host, "@")
+				out[i] = scheme + "://" + host + "/" + path
+			}
+		}
+	}
+	return out
 }
 
 // environment is the user's, without what belongs to a repository that we may
