@@ -4,7 +4,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/faas-cli/faas-cli/internal/output"
-	"github.com/faas-cli/faas-cli/internal/term"
 )
 
 // formatFlags say how results are printed: --output, and --json for the
@@ -33,25 +32,4 @@ func (o formatFlags) format() output.Format {
 func (o formatFlags) table() bool {
 	f := o.format()
 	return f == output.Table || f == output.Wide
-}
-
-// printable is text of a server that may be printed: as it is into files and
-// pipes, without control characters on a terminal (KB-102).
-func (e *Env) printable(s string) string {
-	if e.Term.OutTTY {
-		return term.Sanitize(s)
-	}
-	return s
-}
-
-// namespace decides which namespace is meant: --namespace, else the function's
-// in the stack file, else OPENFAAS_NS. Empty means the gateway's default.
-func (e *Env) namespace(f gatewayFlags, inStack string) string {
-	switch {
-	case f.namespace != "":
-		return f.namespace
-	case inStack != "":
-		return inStack
-	}
-	return e.get("OPENFAAS_NS")
 }

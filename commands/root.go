@@ -87,6 +87,7 @@ with no cluster at all, on this machine.
 		newRegistryLoginCmd(env),
 		newVersionCmd(env),
 	)
+	root.AddCommand(newNamespacesCmd(env))
 	root.AddCommand(newBashCompletionCmd(env), newPrintTokenCmd(env)) // hidden, for old scripts
 	return root
 }

@@ -10,14 +10,15 @@ import (
 )
 
 // stackGatewayClient is gatewayClient for commands that ask the stack file
-// which gateway is meant. The file is nil where there is none.
-func (e *Env) stackGatewayClient(ctx context.Context, g gatewayFlags, s stackFlags) (*gateway.Client, *stack.File, error) {
+// which gateway is meant. namespace decides for a function of that name, or for
+// none (""), which namespace is meant.
+func (e *Env) stackGatewayClient(ctx context.Context, g gatewayFlags, s stackFlags) (gw *gateway.Client, namespace func(function string) string, err error) {
 	file, err := e.loadStack(ctx, s)
 	if err != nil {
 		return nil, nil, err
 	}
-	gw, _, err := e.gatewayClient(g, gatewayOf(file))
-	return gw, file, err
+	gw, t, err := e.gatewayClient(g, gatewayOf(file))
+	return gw, func(function string) string { return e.namespaceAt(g, t, stackNamespace(file, function)) }, err
 }
 
 // gatewayOf is the gateway that a stack file names, or "".
