@@ -159,8 +159,12 @@ func (b *buildEngines) refusedByNative(ctx context.Context, j *job) error {
 func (b *buildEngines) Close() error { return b.conn.Close() }
 
 // dockerEngine builds with a container engine.
-func (e *Env) dockerEngine(*engine.Client) (builder.Engine, error) {
-	return nil, errors.New("builds by a container engine are not part of this version yet")
+func (e *Env) dockerEngine(c *engine.Client) (builder.Engine, error) {
+	store, err := e.imageStore()
+	if err != nil {
+		return nil, err
+	}
+	return &builder.Docker{Client: c, Project: e.Dir, SSHAgent: e.get("SSH_AUTH_SOCK"), Store: store}, nil
 }
 
 // nativeEngine builds without one.

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"strings"
 
+	"github.com/faas-cli/faas-cli/builder"
 	"github.com/faas-cli/faas-cli/gateway"
 )
 
@@ -18,9 +19,12 @@ func hint(err error, path string) string {
 		return h.Hint()
 	}
 	var usage *UsageError
+	var base *builder.BaseImageError
 	switch {
 	case errors.As(err, &usage):
 		return "see " + path + " --help"
+	case errors.As(err, &base) && base.Native:
+		return "where base images cannot be pulled, --builder native builds this function without any"
 	case isUnauthorized(err):
 		return "run faas-cli login to save credentials for this gateway, or give --token"
 	case errors.Is(err, gateway.ErrUntrusted):
