@@ -9,9 +9,11 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 )
@@ -83,11 +85,9 @@ func (c *Credentials) For(ctx context.Context, host string) (Auth, error) {
 		return Auth{}, err
 	}
 	key := configKey(host)
-	helper := cfg.CredentialsStore
-	for name, h := range cfg.CredentialHelpers {
-		if sameRegistry(name, key) {
-			helper = h
-		}
+	helper, ok := find(cfg.CredentialHelpers, key)
+	if !ok {
+		helper = cfg.CredentialsStore
 	}
 	if helper != "" {
 		auth, err := askHelper(ctx, helper, key)
@@ -95,12 +95,8 @@ func (c *Credentials) For(ctx context.Context, host string) (Auth, error) {
 			return auth, err
 		}
 	}
-	for name, e := range cfg.Auths {
-		if sameRegistry(name, key) {
-			return e.account(name)
-		}
-	}
-	return Auth{}, nil
+	e, _ := find(cfg.Auths, key)
+	return e.account(key)
 }
 
 func configKey(host string) string {
@@ -111,9 +107,18 @@ func configKey(host string) string {
 	return host
 }
 
-// sameRegistry compares a key of config.json, which may be a whole URL, with the one wanted.
-func sameRegistry(name, key string) bool {
-	return name == key || hostOf(name) == hostOf(key)
+// find looks for the registry itself, else for a key that is a URL of it.
+func find[T any](m map[string]T, key string) (T, bool) {
+	if v, ok := m[key]; ok {
+		return v, true
+	}
+	for _, name := range slices.Sorted(maps.Keys(m)) {
+		if hostOf(name) == hostOf(key) {
+			return m[name], true
+		}
+	}
+	var none T
+	return none, false
 }
 
 func hostOf(key string) string {
