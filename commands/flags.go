@@ -73,11 +73,17 @@ const defaultGateway = "http://127.0.0.1:8080"
 
 // register adds --gateway, --context, --tls-no-verify and --token.
 func (o *gatewayFlags) register(cmd *cobra.Command) {
+	o.registerAddress(cmd)
+	cmd.Flags().StringVarP(&o.token, "token", "k", "", "bearer `token` instead of the saved credentials")
+}
+
+// registerAddress leaves out --token, for commands that credentials are the
+// matter of.
+func (o *gatewayFlags) registerAddress(cmd *cobra.Command) {
 	f := cmd.Flags()
 	f.StringVarP(&o.url, "gateway", "g", defaultGateway, "`URL` of the gateway")
 	f.StringVar(&o.context, "context", "", "named gateway to use, see faas-cli context (default $OPENFAAS_CONTEXT)")
 	f.BoolVar(&o.tlsNoVerify, "tls-no-verify", false, "do not verify the gateway's certificate")
-	f.StringVarP(&o.token, "token", "k", "", "bearer `token` instead of the saved credentials")
 }
 
 // registerNamespace adds --namespace.

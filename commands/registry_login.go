@@ -8,7 +8,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -106,7 +105,7 @@ func (o registryLoginOptions) config(ctx context.Context, env *Env) (registryCon
 		host := o.accountID + ".dkr.ecr." + o.region + ".amazonaws.com"
 		return registryConfig{CredsStore: "ecr-login", CredHelpers: map[string]string{host: "ecr-login"}}, nil
 	}
-	password, err := readPassword(ctx, env, o.password, o.passwordStdin)
+	password, err := env.readPassword(ctx, o.password, o.passwordStdin)
 	if err != nil {
 		return registryConfig{}, err
 	}
@@ -115,23 +114,4 @@ func (o registryLoginOptions) config(ctx context.Context, env *Env) (registryCon
 	}
 	auth := base64.StdEncoding.EncodeToString([]byte(o.username + ":" + password))
 	return registryConfig{Auths: map[string]registryAuth{o.server: {Auth: auth}}}, nil
-}
-
-// maxPassword bounds a password on standard input, in bytes.
-const maxPassword = 64 << 10
-
-// readPassword returns the password of --password or of --password-stdin, less
-// the blanks around the latter. Without either it is empty.
-func readPassword(ctx context.Context, env *Env, flag string, stdin bool) (string, error) {
-	if !stdin {
-		return flag, nil
-	}
-	if flag != "" {
-		return "", usagef("--password and --password-stdin are mutually exclusive")
-	}
-	if env.Term.InTTY {
-		env.progressf("Enter your password, then Ctrl-D on a line of its own.")
-	}
-	b, err := env.readStdin(ctx, maxPassword)
-	return strings.TrimSpace(string(b)), err
 }

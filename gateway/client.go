@@ -60,6 +60,13 @@ func (c *Client) WithTimeout(d time.Duration) *Client {
 	return &d2
 }
 
+// WithAuth returns a client with other credentials, or none.
+func (c *Client) WithAuth(auth Authorizer) *Client {
+	d := *c
+	d.auth = auth
+	return &d
+}
+
 // BaseURL is the gateway's address, without credentials or a final slash.
 func (c *Client) BaseURL() string { return strings.TrimRight(c.base.String(), "/") }
 

@@ -70,6 +70,16 @@ func ReadPassword(in *os.File) ([]byte, error) {
 	return term.ReadPassword(int(in.Fd()))
 }
 
+// Restorer remembers how a terminal is set, for someone whose ReadPassword is
+// not going to return.
+func Restorer(in *os.File) (restore func(), err error) {
+	state, err := term.GetState(int(in.Fd()))
+	if err != nil {
+		return nil, err
+	}
+	return func() { _ = term.Restore(int(in.Fd()), state) }, nil // it was one a moment ago
+}
+
 // ErrLine writes one line on Err, whole, even when several goroutines do.
 // Control characters are taken out if Err is a terminal.
 func (t *Terminal) ErrLine(line string) {
