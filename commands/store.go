@@ -33,6 +33,7 @@ func newStoreCmd(env *Env) *cobra.Command {
 		`Find and deploy the functions of a store: the one of the OpenFaaS project unless
 --url or OPENFAAS_STORE names another, by URL or as a file.`,
 		"  faas-cli store list\n  faas-cli store deploy figlet",
+		newStoreDeployCmd(env, &o),
 		newStoreDescribeCmd(env, &o),
 		newStoreListCmd(env, &o),
 	)

@@ -45,9 +45,9 @@ func runStoreDescribe(ctx context.Context, env *Env, store storeFlags, format fo
 	case output.YAML:
 		return output.WriteYAML(env.Term.Out, fn)
 	case output.Name:
-		return env.resultf("%s", env.printable(fn.Name))
+		return env.resultf("%s", env.shown(fn.Name))
 	}
-	return env.resultf("%s", env.printable(describeStoreFunction(fn, store.platform)))
+	return env.resultf("%s", env.shown(describeStoreFunction(fn, store.platform)))
 }
 
 const (

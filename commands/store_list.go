@@ -49,7 +49,7 @@ func runStoreList(ctx context.Context, env *Env, o storeListOptions) error {
 		return env.resultf("%s", noStoreFunctions(o.store.platform, all))
 	}
 	title := func(fn schema.FunctionStoreEntry) string {
-		text := []rune(env.printable(fn.Title))
+		text := []rune(env.shown(fn.Title))
 		if !o.verbose && len(text) > storeTitle {
 			return string(text[:storeTitle-3]) + "..."
 		}
@@ -57,13 +57,13 @@ func runStoreList(ctx context.Context, env *Env, o storeListOptions) error {
 	}
 	return output.Printer[schema.FunctionStoreEntry]{
 		Format: o.format.format(),
-		Name:   func(fn schema.FunctionStoreEntry) string { return env.printable(fn.Name) },
+		Name:   func(fn schema.FunctionStoreEntry) string { return env.shown(fn.Name) },
 		Columns: []output.Column[schema.FunctionStoreEntry]{
-			{Header: "FUNCTION", Value: func(fn schema.FunctionStoreEntry) string { return env.printable(fn.Name) }},
-			{Header: "AUTHOR", Value: func(fn schema.FunctionStoreEntry) string { return cmp.Or(env.printable(fn.Author), "unknown") }},
+			{Header: "FUNCTION", Value: func(fn schema.FunctionStoreEntry) string { return env.shown(fn.Name) }},
+			{Header: "AUTHOR", Value: func(fn schema.FunctionStoreEntry) string { return cmp.Or(env.shown(fn.Author), "unknown") }},
 			{Header: "DESCRIPTION", Value: title},
 			{Header: "IMAGE", Wide: true, Value: func(fn schema.FunctionStoreEntry) string {
-				return env.printable(functionstore.Image(fn, o.store.platform))
+				return env.shown(functionstore.Image(fn, o.store.platform))
 			}},
 		},
 	}.List(env.Term.Out, here)

@@ -158,10 +158,10 @@ func printVersions(env *Env, v versionInfo, gatewayAnswers bool) error {
 	}
 	fmt.Fprintf(&b, "CLI:\n  commit:  %s\n  version: %s\n", v.CLI.Commit, v.CLI.Version)
 	if gatewayAnswers {
-		fmt.Fprintf(&b, "\nGateway\n uri:     %s\n version: %s\n sha:     %s\n", v.Gateway.URI, env.printable(v.Gateway.Version), env.printable(v.Gateway.SHA))
+		fmt.Fprintf(&b, "\nGateway\n uri:     %s\n version: %s\n sha:     %s\n", v.Gateway.URI, env.shown(v.Gateway.Version), env.shown(v.Gateway.SHA))
 		p := v.Provider
 		fmt.Fprintf(&b, "\n\nProvider\n name:          %s\n orchestration: %s\n version:       %s\n sha:           %s\n",
-			env.printable(p.Name), env.printable(p.Orchestration), env.printable(p.Version), env.printable(p.SHA))
+			env.shown(p.Name), env.shown(p.Orchestration), env.shown(p.Version), env.shown(p.SHA))
 	}
 	_, err := env.Term.Out.Write(b.Bytes())
 	return err
