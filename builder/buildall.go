@@ -24,7 +24,11 @@ func BuildAll(ctx context.Context, e Engine, reqs []Request, limit int, on func(
 	}
 	var refused []error
 	for _, req := range reqs {
-		if err := caps.Check(req); err != nil {
+		err := caps.Check(req)
+		if c, ok := e.(requestChecker); ok && err == nil {
+			err = c.CheckRequest(req)
+		}
+		if err != nil {
 			refused = append(refused, fmt.Errorf("build %s: %w", req.Context.Function, err))
 		}
 	}
@@ -55,6 +59,9 @@ func BuildAll(ctx context.Context, e Engine, reqs []Request, limit int, on func(
 	_ = g.Wait()
 	return results, errors.Join(errs...)
 }
+
+// requestChecker is an engine that refuses more than its capabilities say.
+type requestChecker interface{ CheckRequest(req Request) error }
 
 // UnsupportedError is what an engine was asked for and cannot do.
 type UnsupportedError struct {

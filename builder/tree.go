@@ -52,14 +52,36 @@ func (n *node) add(c *node) {
 // seal sorts the entries of all folders, so that the order of a tree is the
 // order of its names.
 func (n *node) seal() {
-	n.children = make([]*node, 0, len(n.index))
 	for _, c := range n.index {
 		if c.isDir() {
 			c.seal()
 		}
+	}
+	sortChildren(n)
+}
+
+// sortChildren sorts the entries of one folder.
+func sortChildren(n *node) {
+	n.children = make([]*node, 0, len(n.index))
+	for _, c := range n.index {
 		n.children = append(n.children, c)
 	}
 	slices.SortFunc(n.children, func(a, b *node) int { return cmp.Compare(a.name, b.name) })
+}
+
+// below returns a tree in which the entries of top are at the path dir.
+func below(dir string, top *node) *node {
+	n := *top
+	n.from = nil
+	for dir != "." {
+		n.name = path.Base(dir)
+		parent := newDir(".")
+		child := n
+		parent.add(&child)
+		sortChildren(parent)
+		n, dir = *parent, path.Dir(dir)
+	}
+	return &n
 }
 
 // lookup finds a slash separated path below n; "." is n itself. Links are not
@@ -116,7 +138,7 @@ func (n *node) walkFrom(prefix string, visit func(name string, n *node) error) e
 	return nil
 }
 
-// files returns the number of entries below n.
+// count returns the number of entries below n.
 func (n *node) count() int {
 	total := len(n.children)
 	for _, c := range n.children {
