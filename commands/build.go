@@ -19,7 +19,6 @@ import (
 type buildOptions struct {
 	stack  stackFlags
 	build  buildFlags
-	watch  bool
 	format output.Format
 }
 
@@ -62,10 +61,11 @@ func runBuild(ctx context.Context, env *Env, o buildOptions) error {
 	if err != nil {
 		return err
 	}
-	to, err := env.newBuildTarget(ctx, gatewayFlags{}, st.Gateway)
+	t, err := env.resolveTarget(gatewayFlags{}, st.Gateway)
 	if err != nil {
 		return err
 	}
+	to := env.buildTargetOf(ctx, t, o.build.remote)
 	jobs, err := env.planJobs(ctx, st.Functions, o.build.tag)
 	if err != nil {
 		return err
@@ -105,7 +105,7 @@ func (e *Env) buildStack(ctx context.Context, f stackFlags, b buildFlags) (*stac
 	case single && err != nil && (discoverErr != nil || len(d.Paths) == 0 || b.image != "" && b.name != ""):
 		return nil, err
 	case single && err == nil:
-		return &stack.File{Functions: []stack.Function{fn}}, nil
+		return &stack.File{Paths: []string{""}, Functions: []stack.Function{fn}}, nil
 	case discoverErr != nil:
 		return nil, discoverErr
 	case len(d.Paths) == 0 && len(d.Candidates) == 0:

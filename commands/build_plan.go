@@ -13,6 +13,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/faas-cli/faas-cli/builder"
+	"github.com/faas-cli/faas-cli/schema"
 	"github.com/faas-cli/faas-cli/stack"
 	"github.com/faas-cli/faas-cli/templates"
 )
@@ -26,6 +27,8 @@ type job struct {
 	template templates.Template
 	request  builder.Request
 	choice   engineChoice
+
+	deployment schema.FunctionDeployment // what up sends to the gateway
 
 	err error // what kept the function from being prepared
 }

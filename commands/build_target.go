@@ -17,25 +17,36 @@ type buildTarget struct {
 	local   bool
 	outputs []builder.Output
 
-	publish       bool
-	platformsFlag string // --platforms; empty: the function's, else the engine's own
-	extra         []string
+	publish           bool
+	platformsFlag     string // --platforms
+	platformsExplicit bool   // … was given
+	extra             []string
 }
 
-// newBuildTarget finds out where images go that are meant for the gateway of
-// the flags and the stack file.
-func (e *Env) newBuildTarget(ctx context.Context, f gatewayFlags, stackGateway string) (buildTarget, error) {
-	t, err := e.resolveTarget(f, stackGateway)
-	if err != nil {
-		return buildTarget{}, err
-	}
+// buildTargetOf finds out where images go that are meant for the gateway t.
+func (e *Env) buildTargetOf(ctx context.Context, t target, remote remoteFlags) buildTarget {
 	b := buildTarget{target: t, local: e.provenLocal(ctx, t)}
 	kind := builder.OutputEngine
-	if b.local {
+	switch {
+	case remote.url != "":
+		kind = builder.OutputRegistry // remote builders always push
+	case b.local:
 		kind = builder.OutputLocal
 	}
 	b.outputs = []builder.Output{{Kind: kind}}
-	return b, nil
+	return b
+}
+
+// defaultPlatforms is what images are published for unless somebody says
+// otherwise.
+const defaultPlatforms = "linux/amd64"
+
+// publishing makes builds end in a registry, for the platforms of the flag if
+// it was given, else those of each function.
+func (t *buildTarget) publishing(platforms string, explicit bool, extraTags []string) {
+	t.local = false
+	t.outputs = []builder.Output{{Kind: builder.OutputRegistry}}
+	t.publish, t.platformsFlag, t.platformsExplicit, t.extra = true, platforms, explicit, extraTags
 }
 
 // describe says where images go.
@@ -46,14 +57,16 @@ func (t buildTarget) describe() string {
 	return "images go to the registries that their names say"
 }
 
-// platforms of a function: the flag's, else the function's own when it is
-// published (KB-27).
+// platforms of a function that is published: the flag's if it was given, else
+// its own (KB-27). Everything else is built for the engine's platform.
 func (t buildTarget) platforms(fn stack.Function) ([]builder.Platform, error) {
-	list := t.platformsFlag
-	if list == "" && t.publish {
-		list = fn.Platforms
+	switch {
+	case !t.publish:
+		return nil, nil
+	case !t.platformsExplicit && fn.Platforms != "":
+		return builder.ParsePlatforms(fn.Platforms)
 	}
-	return builder.ParsePlatforms(list)
+	return builder.ParsePlatforms(t.platformsFlag)
 }
 
 // extraTags checks the tags of --extra-tag; they are tags of the same
@@ -65,4 +78,9 @@ func (t buildTarget) extraTags(image string) ([]string, error) {
 		}
 	}
 	return t.extra, nil
+}
+
+// localRunTarget leaves images on this machine.
+func (e *Env) localRunTarget() buildTarget {
+	return buildTarget{local: true, outputs: []builder.Output{{Kind: builder.OutputLocal}}}
 }

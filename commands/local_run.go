@@ -1,5 +1,218 @@
 package commands
 
-import "github.com/spf13/cobra"
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
 
-func newLocalRunCmd(_ *Env) *cobra.Command { return laterCmd("local-run") }
+	"github.com/spf13/cobra"
+
+	"github.com/faas-cli/faas-cli/internal/progress"
+	"github.com/faas-cli/faas-cli/stack"
+)
+
+type localRunOptions struct {
+	stack stackFlags
+	build buildFlags
+
+	name      string // argument
+	buildIt   bool
+	env       map[string]string
+	network   string
+	port      int
+	host      string
+	debugPort int
+	all       bool
+	runtime   runtimeName
+	watch     bool
+}
+
+func newLocalRunCmd(env *Env) *cobra.Command {
+	var o localRunOptions
+	cmd := &cobra.Command{
+		Use:   "local-run [NAME]",
+		Short: "Run a function by itself, without a gateway",
+		Long: `Build one function of the stack file and run it on a port of this machine, with
+its environment, limits and secrets, until it ends or Ctrl-C. NAME may be left
+out where the stack file has a single function. With --all every function runs,
+behind one port with the gateway's paths: /function/NAME.
+
+Secrets come from the folder .secrets, a file each; only those that the function
+lists are there for it, read-only. What was built without a container engine
+runs as a process, everything else as a container.
+
+With --watch functions are built and started again when their files change.`,
+		Example: `  faas-cli local-run
+  faas-cli local-run hello --port 3000 -e debug=true
+  faas-cli local-run --all --watch
+  faas-cli local-run hello --print`,
+		Args: maxArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			o.stack.complete(cmd)
+			o.build.complete(cmd)
+			if len(args) > 0 {
+				o.name = args[0]
+			}
+			if err := o.validate(); err != nil {
+				return err
+			}
+			return runLocalRun(cmd.Context(), env, o)
+		},
+	}
+	o.stack.register(cmd)
+	o.build.register(cmd)
+	f := cmd.Flags()
+	f.BoolVar(&o.buildIt, "build", true, "build the function first")
+	f.StringToStringVarP(&o.env, "env", "e", nil, "environment variable `KEY=VALUE`, several with commas (repeatable)")
+	f.StringVar(&o.network, "network", "", "`network` of the container")
+	f.IntVarP(&o.port, "port", "p", 8080, "`port` of this machine to listen on")
+	f.StringVar(&o.host, "host", loopback, "`address` of this machine to listen on; others than the loopback address let other machines call the function")
+	f.IntVar(&o.debugPort, "debug-port", 0, "`port` of this machine for the debugger that the template starts")
+	f.BoolVar(&o.all, "all", false, "run every function, behind one port")
+	f.Var(&o.runtime, "runtime", "run functions as: auto, docker, process")
+	f.BoolVar(&o.watch, "watch", false, "build and start again when files change")
+	return cmd
+}
+
+const loopback = "127.0.0.1"
+
+func (o localRunOptions) validate() error {
+	switch {
+	case o.all && o.name != "":
+		return usagef("give a function or --all, not both")
+	case o.all && o.build.print:
+		return usagef("--print shows one function, --all runs several")
+	case o.port < 0 || o.port > 65535:
+		return usagef("--port %d: a port is at most 65535", o.port)
+	case o.debugPort < 0 || o.debugPort > 65535:
+		return usagef("--debug-port %d: a port is at most 65535", o.debugPort)
+	}
+	return o.build.validate()
+}
+
+// runLocalRun prints, or builds and runs.
+func runLocalRun(ctx context.Context, env *Env, o localRunOptions) error {
+	o.build.remote = o.build.remote.complete(env)
+	if o.watch && !o.build.print {
+		return watchLocalRun(ctx, env, o)
+	}
+	run, err := env.planLocalRun(ctx, o)
+	if err != nil {
+		return err
+	}
+	if o.build.print {
+		return env.resultf("%s", run.specs[0].dockerRun(o))
+	}
+	if o.buildIt {
+		if err := env.buildLocalRun(ctx, o, run); err != nil {
+			return err
+		}
+	}
+	return env.runLocally(ctx, o, run)
+}
+
+// localRun is what is to be run.
+type localRun struct {
+	stack *stack.File
+	jobs  []*job
+	specs []localSpec
+}
+
+// planLocalRun finds the functions and everything they are started with.
+func (e *Env) planLocalRun(ctx context.Context, o localRunOptions) (*localRun, error) {
+	f := o.stack
+	f.filter, f.regex = o.name, "" // the name is the selection
+	st, err := e.buildStack(ctx, f, o.build)
+	if err != nil {
+		return nil, err
+	}
+	if !o.all && len(st.Functions) != 1 {
+		var names []string
+		for _, fn := range st.Functions {
+			names = append(names, fn.Name)
+		}
+		return nil, usagef("give a function name to run, or --all: %s", strings.Join(names, " "))
+	}
+	if err := ignoreInGit(e.Dir, secretsFolder); err != nil {
+		return nil, err
+	}
+	jobs, err := e.planJobs(ctx, st.Functions, o.build.tag)
+	if err != nil {
+		return nil, err
+	}
+	run := &localRun{stack: st, jobs: jobs}
+	processes := &templateProcesses{env: e, file: st}
+	defer processes.close()
+	var errs []error
+	for _, j := range jobs {
+		spec, err := e.localSpec(j, o, processes)
+		if err != nil {
+			errs = append(errs, fmt.Errorf("function %s: %w", j.fn.Name, err))
+		}
+		run.specs = append(run.specs, spec)
+	}
+	return run, errors.Join(errs...)
+}
+
+// buildLocalRun builds what is run, for this machine.
+func (e *Env) buildLocalRun(ctx context.Context, o localRunOptions, run *localRun) error {
+	to := e.localRunTarget()
+	work, err := e.planBuilds(ctx, o.build, run.stack, run.jobs, to)
+	if err != nil {
+		return err
+	}
+	defer work.Close() //nolint:errcheck // folders that were read
+	show := progress.New(e.Term, o.build.show.effective(), e.Now)
+	p := pipeline{env: e, show: show, build: o.build.stage()}
+	_, err = p.run(ctx, run.jobs)
+	show.Close()
+	return err
+}
+
+// dockerRun is the command that would run the same container. Arguments that a
+// shell would split are quoted.
+func (s localSpec) dockerRun(o localRunOptions) string {
+	args := []string{"docker", "run", "--name", s.job.fn.Name, "--rm", "-i", fmt.Sprintf("-p=%s:%d:8080", o.host, o.port)}
+	if o.debugPort != 0 {
+		args = append(args, fmt.Sprintf("-p=%s:%d:%d", o.host, o.debugPort, o.debugPort))
+	}
+	if o.network != "" {
+		args = append(args, "--network="+o.network)
+	}
+	for _, k := range slices.Sorted(maps.Keys(s.env)) {
+		args = append(args, "-e="+k+"="+s.env[k])
+	}
+	if s.readOnly {
+		args = append(args, "--read-only", "--tmpfs=/tmp")
+	}
+	if s.memory > 0 {
+		args = append(args, fmt.Sprintf("--memory-reservation=%d", s.memory))
+	}
+	if s.milliCPU > 0 {
+		args = append(args, "--cpus="+cpus(s.milliCPU))
+	}
+	for _, name := range s.secrets {
+		args = append(args, fmt.Sprintf("--volume=%s:%s/%s:ro", s.secretPath(name), secretsMount, name))
+	}
+	for i, a := range args {
+		args[i] = shellQuote(a)
+	}
+	return strings.Join(append(args, shellQuote(s.job.image)), " ")
+}
+
+// cpus is a number of CPUs as docker takes it: 0.1, 2.
+func cpus(milli int64) string {
+	return strings.TrimRight(strings.TrimRight(fmt.Sprintf("%d.%03d", milli/1000, milli%1000), "0"), ".")
+}
+
+// shellQuote quotes what a POSIX shell would not take as one plain word.
+func shellQuote(s string) string {
+	const plain = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_=+:,./@%"
+	if s != "" && strings.Trim(s, plain) == "" {
+		return s
+	}
+	return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
+}

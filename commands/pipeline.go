@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/faas-cli/faas-cli/builder"
+	"github.com/faas-cli/faas-cli/gateway"
 	"github.com/faas-cli/faas-cli/internal/progress"
 )
 
@@ -38,6 +39,8 @@ type outcome struct {
 	Size   int64   `json:"size,omitempty"` // bytes
 	Time   float64 `json:"seconds"`
 	URL    string  `json:"url,omitempty"`
+
+	accepted gateway.Accepted // the gateway's answer to a deployment
 }
 
 // run takes the jobs through the pipeline, begun in their order, and waits for

@@ -1,5 +1,210 @@
 package commands
 
-import "github.com/spf13/cobra"
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
 
-func newPushCmd(_ *Env) *cobra.Command { return laterCmd("push") }
+	"github.com/spf13/cobra"
+
+	"github.com/faas-cli/faas-cli/builder"
+	"github.com/faas-cli/faas-cli/internal/engine"
+	"github.com/faas-cli/faas-cli/internal/output"
+	"github.com/faas-cli/faas-cli/internal/progress"
+	"github.com/faas-cli/faas-cli/internal/registry"
+	"github.com/faas-cli/faas-cli/stack"
+)
+
+// defaultPushParallel is how many images are pushed at the same time: enough
+// to hide the latency of a registry, too few to share its bandwidth badly.
+const defaultPushParallel = 4
+
+type pushOptions struct {
+	stack    stackFlags
+	gateway  gatewayFlags
+	tag      stack.TagFormat
+	parallel int
+	show     progressFlags
+	format   output.Format
+}
+
+func newPushCmd(env *Env) *cobra.Command {
+	var o pushOptions
+	cmd := &cobra.Command{
+		Use:   "push",
+		Short: "Push images of functions",
+		Long: `Push the images of the functions in the stack file. When the gateway is the
+local platform they are handed to it and no registry is asked; otherwise they
+go to the registries that their names say. Layers that a registry has are not
+sent again. All images are tried, also when one fails.`,
+		Example: `  faas-cli push
+  faas-cli push -f hello.yml --tag sha
+  faas-cli push --parallel 8 --filter "api-*"`,
+		Args: noArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			o.stack.complete(cmd)
+			o.gateway.complete(cmd)
+			if err := checkParallel(o.parallel); err != nil {
+				return err
+			}
+			return runPush(cmd.Context(), env, o)
+		},
+	}
+	o.stack.register(cmd)
+	o.gateway.register(cmd)
+	o.show.register(cmd)
+	registerOutput(cmd, &o.format)
+	f := cmd.Flags()
+	f.Var(&o.tag, "tag", "tag images by: latest (as they are), sha, branch, describe, digest")
+	f.IntVar(&o.parallel, "parallel", defaultPushParallel, "how many images are pushed at the same time")
+	return cmd
+}
+
+// runPush pushes the images of the stack file's functions.
+func runPush(ctx context.Context, env *Env, o pushOptions) error {
+	st, err := env.requireStack(ctx, o.stack)
+	if err != nil {
+		return err
+	}
+	t, err := env.resolveTarget(o.gateway, st.Gateway)
+	if err != nil {
+		return err
+	}
+	to := env.buildTargetOf(ctx, t, remoteFlags{})
+	jobs, err := env.planJobs(ctx, st.Functions, o.tag)
+	if err != nil {
+		return err
+	}
+	if !to.local {
+		if err := checkPrefixes(jobs); err != nil {
+			return err
+		}
+	}
+	pusher := &pusher{env: env, to: to, conn: &engineConn{env: env}}
+	defer pusher.conn.Close() //nolint:errcheck // nothing is left to be sent
+	env.progressf("%s", to.describe())
+
+	show := progress.New(env.Term, o.show.effective(), env.Now)
+	p := pipeline{env: env, show: show, push: pusher.stage(o.parallel)}
+	outcomes, err := p.run(ctx, jobs)
+	show.Close()
+	return errors.Join(env.reportOutcomes(outcomes, o.format, o.show.metadataFile), err)
+}
+
+// checkPrefixes refuses images that no registry would take from the user:
+// without a slash they are Docker Hub's own. None is pushed then.
+func checkPrefixes(jobs []*job) error {
+	var bare []string
+	for _, j := range jobs {
+		if !j.skip && !strings.Contains(j.image, "/") {
+			bare = append(bare, j.fn.Name)
+		}
+	}
+	if len(bare) == 0 {
+		return nil
+	}
+	return withHint(fmt.Errorf("cannot push the images of %s: they have neither a registry nor a user in their name", strings.Join(bare, ", ")),
+		"name them USER/FUNCTION or REGISTRY/USER/FUNCTION in the stack file; faas-cli new --prefix does")
+}
+
+// A pusher takes images to registries, or makes sure that the local platform
+// has them.
+type pusher struct {
+	env  *Env
+	to   buildTarget
+	conn *engineConn
+}
+
+// pusher shares the connection of the builds.
+func (w *buildWork) pusher() *pusher {
+	return &pusher{env: w.env, to: w.engines.to, conn: w.engines.conn}
+}
+
+func (p *pusher) stage(limit int) stage {
+	return stage{limit: limit, run: func(ctx context.Context, j *job, on func(builder.Event), out *outcome) error {
+		if j.skip {
+			on(builder.Event{Function: j.fn.Name, Kind: builder.EventStep, Text: "skip_build: not pushed"})
+			return nil
+		}
+		tell := func(e builder.Event) {
+			e.Function = j.fn.Name
+			on(e)
+		}
+		digest, err := p.push(ctx, j.image, tell)
+		if err != nil {
+			return fmt.Errorf("push %s: %w", j.fn.Name, err)
+		}
+		out.Status = "pushed"
+		if p.to.local {
+			out.Status = "handed over"
+		}
+		if digest != "" {
+			out.Digest = digest
+		}
+		return nil
+	}}
+}
+
+// errNotBuilt says that there is no image to push.
+var errNotBuilt = errors.New("it is neither in the image store nor in the container engine")
+
+// push finds the image where it was built. The image store comes first: a build
+// by the container engine takes the name out of it.
+func (p *pusher) push(ctx context.Context, image string, on func(builder.Event)) (string, error) {
+	store, err := p.env.imageStore()
+	if err != nil {
+		return "", err
+	}
+	h, ok, err := store.Resolve(image)
+	if err != nil {
+		return "", err
+	}
+	if ok {
+		if p.to.local {
+			return h.String(), nil // builds and platform share the store
+		}
+		on(builder.Event{Kind: builder.EventStep, Text: "pushing " + image})
+		return p.pushStored(ctx, store, image, on)
+	}
+	client, err := p.conn.get(ctx)
+	if engine.IsUnavailable(err) {
+		return "", withHint(fmt.Errorf("image %q: %w", image, errNotBuilt), "build it first: faas-cli build")
+	}
+	if err != nil {
+		return "", err
+	}
+	if p.to.local {
+		return p.inEngine(ctx, client, image)
+	}
+	on(builder.Event{Kind: builder.EventStep, Text: "pushing " + image})
+	return client.Push(ctx, image, engineProgress(on))
+}
+
+// inEngine makes sure that the local platform, which runs containers of the
+// same engine, has the image.
+func (p *pusher) inEngine(ctx context.Context, client *engine.Client, image string) (string, error) {
+	img, err := client.Image(ctx, image)
+	if errors.Is(err, engine.ErrNotFound) {
+		return "", withHint(fmt.Errorf("image %q: %w", image, errNotBuilt), "build it first: faas-cli build")
+	}
+	return img.ID, err
+}
+
+// pushStored pushes an image of the image store.
+func (p *pusher) pushStored(context.Context, *registry.Store, string, func(builder.Event)) (string, error) {
+	return "", errors.New("pushing images that were built without a container engine is not part of this version yet")
+}
+
+// engineProgress tells a push by the container engine as our events.
+func engineProgress(on func(builder.Event)) func(engine.Event) {
+	return func(e engine.Event) {
+		switch e.State {
+		case engine.StepProgress:
+			on(builder.Event{Kind: builder.EventProgress, Done: e.Current, Total: e.Total})
+		case engine.StepWarning:
+			on(builder.Event{Kind: builder.EventWarning, Text: e.Text})
+		default: // layers that come and go are not worth a line
+		}
+	}
+}

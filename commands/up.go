@@ -1,5 +1,220 @@
 package commands
 
-import "github.com/spf13/cobra"
+import (
+	"context"
+	"errors"
+	"fmt"
 
-func newUpCmd(_ *Env) *cobra.Command { return laterCmd("up") }
+	"github.com/spf13/cobra"
+
+	"github.com/faas-cli/faas-cli/builder"
+	"github.com/faas-cli/faas-cli/gateway"
+	"github.com/faas-cli/faas-cli/internal/output"
+	"github.com/faas-cli/faas-cli/internal/progress"
+	"github.com/faas-cli/faas-cli/schema"
+)
+
+type upOptions struct {
+	gateway gatewayFlags
+	stack   stackFlags
+	build   buildFlags
+	deploy  deployFlags
+	unused  unusedFlags
+	format  output.Format
+
+	publish           bool
+	platforms         string
+	platformsExplicit bool
+	skipPush          bool
+	skipDeploy        bool
+	watch             bool
+}
+
+func newUpCmd(env *Env) *cobra.Command {
+	var o upOptions
+	cmd := &cobra.Command{
+		Use:   "up",
+		Short: "Build, push and deploy functions",
+		Long: `Build, push and deploy the functions of the stack file. Each function is
+deployed as soon as its own image is where the gateway finds it.
+
+Images for the local platform are handed to it under the names of the stack
+file, with no login and no request to a registry. For any other gateway they
+are pushed where their names say.
+
+With --watch the functions whose files change are brought up again until
+Ctrl-C.`,
+		Example: `  faas-cli up
+  faas-cli up -f hello.yml --wait
+  faas-cli up --filter "api-*" --tag sha --gateway https://gw.example.com
+  faas-cli up --publish --platforms linux/amd64,linux/arm64
+  faas-cli up --watch`,
+		Args: noArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			o.gateway.complete(cmd)
+			o.stack.complete(cmd)
+			o.build.complete(cmd)
+			o.platformsExplicit = cmd.Flags().Changed("platforms")
+			o.unused.warn(env, cmd)
+			if err := o.validate(); err != nil {
+				return err
+			}
+			return runUp(cmd.Context(), env, o)
+		},
+	}
+	o.gateway.register(cmd)
+	o.gateway.registerNamespace(cmd)
+	o.stack.register(cmd)
+	o.build.register(cmd)
+	o.build.remote.register(cmd)
+	o.deploy.register(cmd)
+	o.unused.register(cmd, "network")
+	registerOutput(cmd, &o.format)
+	f := cmd.Flags()
+	f.BoolVar(&o.publish, "publish", false, "build for --platforms and push the result in one step, as publish does")
+	f.StringVar(&o.platforms, "platforms", defaultPlatforms, "with --publish: comma separated `platforms` of the images (default: the function's platforms)")
+	f.BoolVar(&o.skipPush, "skip-push", false, "do not push the images")
+	f.BoolVar(&o.skipDeploy, "skip-deploy", false, "do not deploy the functions")
+	f.BoolVar(&o.watch, "watch", false, "bring functions up again when their files change, until Ctrl-C")
+	return cmd
+}
+
+func (o upOptions) validate() error {
+	if o.platformsExplicit && !o.publish {
+		return usagef("--platforms can only be used with the --publish flag")
+	}
+	o.deploy.parallel = o.build.parallel
+	return errors.Join(o.build.validate(), o.deploy.validate())
+}
+
+// runUp brings the functions up, once or until Ctrl-C.
+func runUp(ctx context.Context, env *Env, o upOptions) error {
+	o.build.remote = o.build.remote.complete(env)
+	if o.watch {
+		return errors.New("up --watch is not part of this version yet")
+	}
+	return up(ctx, env, o)
+}
+
+// up is one run: plan everything, then take each function through build, push
+// and deploy.
+func up(ctx context.Context, env *Env, o upOptions) error {
+	st, err := env.buildStack(ctx, o.stack, o.build)
+	if err != nil {
+		return err
+	}
+	gw, to, err := env.upTarget(ctx, o, st.Gateway)
+	if err != nil {
+		return err
+	}
+	jobs, err := env.planJobs(ctx, st.Functions, o.build.tag)
+	if err != nil {
+		return err
+	}
+	work, err := env.planBuilds(ctx, o.build, st, jobs, to)
+	if err != nil {
+		return err
+	}
+	defer work.Close() //nolint:errcheck // folders that were read
+	if o.build.print {
+		return errors.Join(printJobs(env.Term.Out, jobs, to), jobErrors(jobs))
+	}
+	var plan []schema.FunctionDeployment
+	if !o.skipDeploy {
+		namespace := func(inStack string) string { return env.namespaceAt(o.gateway, to.target, inStack) }
+		if plan, err = env.planStack(ctx, st, namespace, o.deploy, env.imageNamer(o.build.tag)); err != nil {
+			return err
+		}
+		for i, j := range jobs {
+			j.deployment = plan[i]
+		}
+	}
+
+	show := progress.New(env.Term, o.build.show.effective(), env.Now)
+	p := pipeline{env: env, show: show, build: o.build.stage()}
+	if o.pushes(to) {
+		if err := checkPrefixes(jobs); err != nil {
+			return err
+		}
+		p.push = work.pusher().stage(o.build.limit(defaultPushParallel))
+	}
+	if !o.skipDeploy {
+		p.deploy = deployStage(env, show, gw, o.deploy, o.build.limit(defaultParallel))
+	}
+	if !o.build.shrinkwrap {
+		env.progressf("%s", to.describe())
+	}
+	outcomes, err := p.run(ctx, jobs)
+	show.Close()
+	return errors.Join(env.reportUp(outcomes, o), err)
+}
+
+// upTarget is the gateway that functions are deployed to, and what that means
+// for where their images go.
+func (e *Env) upTarget(ctx context.Context, o upOptions, stackGateway string) (*gateway.Client, buildTarget, error) {
+	gw, t, err := e.gatewayClient(o.gateway, stackGateway)
+	if err != nil {
+		return nil, buildTarget{}, err
+	}
+	to := e.buildTargetOf(ctx, t, o.build.remote)
+	if o.publish {
+		to.publishing(o.platforms, o.platformsExplicit, nil)
+	}
+	if !o.skipDeploy {
+		e.warnPlainHTTP(gw.BaseURL(), o.gateway)
+	}
+	return gw, to, nil
+}
+
+// pushes says whether pushing is a step of its own: the local platform gets its
+// images from the build, and so do registries from publish and remote builders.
+func (o upOptions) pushes(to buildTarget) bool {
+	return !o.skipPush && !to.local && to.outputs[0].Kind != builder.OutputRegistry
+}
+
+// limit is how many jobs a stage takes: what --parallel says, or its own
+// number.
+func (o buildFlags) limit(own int) int {
+	if o.parallelExplicit {
+		return o.parallel
+	}
+	return own
+}
+
+// deployStage sends each job's deployment.
+func deployStage(env *Env, show *progress.Display, gw *gateway.Client, f deployFlags, limit int) stage {
+	gw = gw.WithTimeout(f.timeout)
+	return stage{limit: limit, run: func(ctx context.Context, j *job, on func(builder.Event), out *outcome) error {
+		on(builder.Event{Function: j.fn.Name, Kind: builder.EventStep, Text: "deploying"})
+		own := *env
+		own.Term = show.Terminal(j.fn.Name)
+		r, err := own.sendOne(ctx, gw, j.deployment, f)
+		if err != nil {
+			return err
+		}
+		out.Status, out.URL, out.accepted = "deployed", r.URL, gateway.Accepted(r.Status)
+		return nil
+	}}
+}
+
+// reportUp prints what became of the functions: for people what deploy says,
+// and the table of build where nothing was deployed.
+func (e *Env) reportUp(outcomes []outcome, o upOptions) error {
+	if o.skipDeploy || (o.format != output.Table && o.format != output.Wide) {
+		return e.reportOutcomes(outcomes, o.format, o.build.show.metadataFile)
+	}
+	if o.build.show.metadataFile != "" {
+		if err := e.writeMetadata(o.build.show.metadataFile, outcomes); err != nil {
+			return err
+		}
+	}
+	for _, out := range outcomes {
+		if out.Status != "deployed" {
+			continue
+		}
+		if err := e.resultf("%s: Deployed. %s. (%.2fs)\nURL: %s\n", out.Name, out.accepted, out.Time, out.URL); err != nil {
+			return fmt.Errorf("print the result: %w", err)
+		}
+	}
+	return nil
+}

@@ -272,3 +272,26 @@ func (d *Display) writeJSON(e builder.Event, s *state) {
 	enc.SetEscapeHTML(false)
 	_ = enc.Encode(out) // nowhere is left to report it to
 }
+
+// Terminal returns a terminal for code that writes lines of its own about one
+// function: what it writes on Err becomes log events of the function, what it
+// writes on Out goes above the live view.
+func (d *Display) Terminal(function string) *term.Terminal {
+	return &term.Terminal{
+		In: d.t.In, Width: d.t.Width,
+		Out: writerFunc(func(p []byte) { d.Print(d.t.Out, string(p)) }),
+		Err: writerFunc(func(p []byte) {
+			for line := range strings.Lines(string(p)) {
+				d.On(builder.Event{Function: function, Kind: builder.EventLog, Text: strings.TrimRight(line, "\r\n")})
+			}
+		}),
+	}
+}
+
+// writerFunc is a writer that cannot fail.
+type writerFunc func(p []byte)
+
+func (f writerFunc) Write(p []byte) (int, error) {
+	f(p)
+	return len(p), nil
+}
