@@ -38,6 +38,7 @@ func newDescribeCmd(env *Env) *cobra.Command {
 		},
 	}
 	o.gateway.register(cmd)
+	o.gateway.registerTimeout(cmd)
 	o.gateway.registerNamespace(cmd)
 	o.stack.register(cmd)
 	o.format.register(cmd)

@@ -1,7 +1,11 @@
 package commands
 
 import (
+	"time"
+
 	"github.com/spf13/cobra"
+
+	"github.com/faas-cli/faas-cli/gateway"
 )
 
 // registerGlobalFlags adds the flags that every command has. They live on the
@@ -65,6 +69,7 @@ type gatewayFlags struct {
 	tlsNoVerify bool
 	token       string
 	namespace   string
+	timeout     time.Duration // of one request of the control plane; 0: gateway.DefaultTimeout
 }
 
 // defaultGateway is the address of a gateway on this machine. A stack file
@@ -89,6 +94,11 @@ func (o *gatewayFlags) registerAddress(cmd *cobra.Command) {
 // registerNamespace adds --namespace.
 func (o *gatewayFlags) registerNamespace(cmd *cobra.Command) {
 	cmd.Flags().StringVarP(&o.namespace, "namespace", "n", "", "`namespace` of the function")
+}
+
+// registerTimeout adds --timeout. Commands without it use the default.
+func (o *gatewayFlags) registerTimeout(cmd *cobra.Command) {
+	cmd.Flags().DurationVar(&o.timeout, "timeout", gateway.DefaultTimeout, "longest `time` for a request")
 }
 
 // complete reads what only the parsed command line knows.

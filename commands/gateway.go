@@ -33,7 +33,11 @@ func (e *Env) gatewayClient(f gatewayFlags, stackGateway string) (*gateway.Clien
 	if err != nil {
 		return nil, target{}, err
 	}
-	return gateway.New(t.url, e.clientOver(transport), auth), t, nil
+	gw := gateway.New(t.url, e.clientOver(transport), auth)
+	if f.timeout > 0 {
+		gw = gw.WithTimeout(f.timeout)
+	}
+	return gw, t, nil
 }
 
 // userAgent is how requests name this program.

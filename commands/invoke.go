@@ -309,7 +309,7 @@ func printAnswer(ctx context.Context, env *Env, o invokeOptions, r gateway.Invoc
 	if resp.StatusCode/100 != 2 {
 		iam := wantsFunctionToken(resp)
 		err := gateway.InvocationError(r, resp)
-		if resp.StatusCode == http.StatusUnauthorized && !iam {
+		if errors.Is(err, gateway.ErrUnauthorized) && !iam {
 			return &functionError{err} // the function's own refusal, so our login is not the matter
 		}
 		return err

@@ -43,6 +43,7 @@ func newListCmd(env *Env) *cobra.Command {
 		},
 	}
 	o.gateway.register(cmd)
+	o.gateway.registerTimeout(cmd)
 	o.gateway.registerNamespace(cmd)
 	o.stack.register(cmd)
 	o.format.register(cmd)

@@ -25,6 +25,7 @@ func newNamespaceCreateCmd(env *Env) *cobra.Command {
 		},
 	}
 	o.gateway.register(cmd)
+	o.gateway.registerTimeout(cmd)
 	o.maps.register(cmd)
 	return cmd
 }

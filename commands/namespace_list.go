@@ -29,6 +29,7 @@ func newNamespaceListCmd(env *Env) *cobra.Command {
 		},
 	}
 	o.gateway.register(cmd)
+	o.gateway.registerTimeout(cmd)
 	o.format.register(cmd)
 	return cmd
 }

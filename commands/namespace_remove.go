@@ -25,6 +25,7 @@ func newNamespaceRemoveCmd(env *Env) *cobra.Command {
 		},
 	}
 	o.gateway.register(cmd)
+	o.gateway.registerTimeout(cmd)
 	return cmd
 }
 

@@ -26,6 +26,7 @@ that makes it one for functions. What is not given is gone.`,
 		},
 	}
 	o.gateway.register(cmd)
+	o.gateway.registerTimeout(cmd)
 	o.maps.register(cmd)
 	return cmd
 }

@@ -39,6 +39,7 @@ function has a replica that can answer.`,
 		},
 	}
 	o.gateway.register(cmd)
+	o.gateway.registerTimeout(cmd)
 	o.gateway.registerNamespace(cmd)
 	o.stack.register(cmd)
 	cmd.Flags().IntVar(&o.attempts, "attempts", 60, "how often to ask (`n` times)")

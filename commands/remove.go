@@ -37,6 +37,7 @@ file that are not deployed are no error.`,
 		},
 	}
 	o.gateway.register(cmd)
+	o.gateway.registerTimeout(cmd)
 	o.gateway.registerNamespace(cmd)
 	o.stack.register(cmd)
 	cmd.Flags().IntVar(&o.parallel, "parallel", defaultParallel, "remove `n` functions at once")

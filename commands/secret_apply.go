@@ -39,6 +39,7 @@ secrets, and empty ones, are left out with a warning.`,
 		},
 	}
 	o.gateway.register(cmd)
+	o.gateway.registerTimeout(cmd)
 	o.gateway.registerNamespace(cmd)
 	cmd.Flags().BoolVar(&o.trim, "trim", true, "cut blanks and newlines off both ends of the values")
 	cmd.Flags().IntVar(&o.parallel, "parallel", defaultParallel, "send `n` secrets at once")

@@ -34,6 +34,7 @@ bytes.`,
 		},
 	}
 	o.gateway.register(cmd)
+	o.gateway.registerTimeout(cmd)
 	o.gateway.registerNamespace(cmd)
 	o.source.register(cmd)
 	cmd.Flags().BoolVar(&o.replace, "replace", false, "update the secret if it exists")

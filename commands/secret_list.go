@@ -29,6 +29,7 @@ func newSecretListCmd(env *Env) *cobra.Command {
 		},
 	}
 	o.gateway.register(cmd)
+	o.gateway.registerTimeout(cmd)
 	o.gateway.registerNamespace(cmd)
 	o.format.register(cmd)
 	return cmd

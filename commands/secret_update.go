@@ -29,6 +29,7 @@ restarted to see it.`,
 		},
 	}
 	o.gateway.register(cmd)
+	o.gateway.registerTimeout(cmd)
 	o.gateway.registerNamespace(cmd)
 	o.source.register(cmd)
 	return cmd

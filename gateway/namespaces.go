@@ -3,6 +3,7 @@ package gateway
 import (
 	"context"
 	"fmt"
+	"io"
 	"maps"
 	"net/http"
 	"net/url"
@@ -31,7 +32,16 @@ func (c *Client) Namespace(ctx context.Context, name string) (schema.FunctionNam
 		return schema.FunctionNamespace{}, err
 	}
 	var ns schema.FunctionNamespace
-	if _, err := c.do(ctx, k, decode(&ns)); err != nil {
+	_, err = c.do(ctx, k, func(body io.Reader) error {
+		if err := decode(&ns)(body); err != nil {
+			return err
+		}
+		if ns.Name == "" {
+			return &shapeError{"an object that is no namespace"}
+		}
+		return nil
+	})
+	if err != nil {
 		return schema.FunctionNamespace{}, err
 	}
 	return ns, nil

@@ -9,6 +9,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"slices"
@@ -95,6 +96,7 @@ func Start(o Options) *Server {
 	}
 	s.routes()
 	s.http = httptest.NewUnstartedServer(http.HandlerFunc(s.serve))
+	s.http.Config.ErrorLog = slog.NewLogLogger(slog.DiscardHandler, 0) // refused handshakes are part of tests
 	if o.TLS {
 		s.http.StartTLS()
 	} else {

@@ -1,0 +1,271 @@
+package commands
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/faas-cli/faas-cli/internal/gatewaytest"
+	"github.com/faas-cli/faas-cli/internal/term"
+)
+
+// A gatewayCommand is a command line that talks to a gateway, as the table of
+// faults needs it.
+type gatewayCommand struct {
+	args    []string
+	reads   bool // it decodes JSON that the gateway answers
+	streams bool // what it reads is not bound by --timeout
+	json    bool // its standard output is JSON
+	relays  bool // its standard output is what a function answers, as it comes
+}
+
+// gatewayCommands are all that talk to a gateway, each without a stack file.
+func gatewayCommands() []gatewayCommand {
+	words := func(s string) []string { return strings.Fields(s) }
+	return []gatewayCommand{
+		{args: words("list --timeout 1s"), reads: true},
+		{args: words("list --json --timeout 1s"), reads: true, json: true},
+		{args: words("list --all-namespaces --timeout 1s"), reads: true},
+		{args: words("describe fn --timeout 1s"), reads: true},
+		{args: words("describe fn --output json --timeout 1s"), reads: true, json: true},
+		{args: words("deploy --image r/fn:1 --name fn --timeout 1s")},
+		{args: words("deploy --image r/fn:1 --name fn --timeout 1s --update=false --output json"), json: true},
+		{args: words("deploy --image r/fn:1 --name fn --timeout 1s --update=false --replace")},
+		{args: words("remove fn --timeout 1s")},
+		{args: words("scale fn 2 --timeout 1s")},
+		{args: words("ready --attempts 1 --timeout 1s")},
+		{args: words("ready fn --attempts 1 --timeout 1s"), reads: true},
+		{args: words("secret create s --from-literal v --timeout 1s")},
+		{args: words("secret update s --from-literal v --timeout 1s")},
+		{args: words("secret list --timeout 1s"), reads: true},
+		{args: words("secret list --json --timeout 1s"), reads: true, json: true},
+		{args: words("secret remove s --timeout 1s")},
+		{args: words("secret apply --timeout 1s"), reads: true},
+		{args: words("namespace list --timeout 1s"), reads: true},
+		{args: words("namespace list --json --timeout 1s"), reads: true, json: true},
+		{args: words("namespace get dev --timeout 1s"), reads: true},
+		{args: words("namespace create dev --timeout 1s")},
+		{args: words("namespace update dev --timeout 1s")},
+		{args: words("namespace remove dev --timeout 1s")},
+		{args: words("logs fn --tail=false --no-reconnect"), reads: true, streams: true},
+		{args: words("logs fn --output json --tail=false --no-reconnect"), reads: true, streams: true},
+		{args: words("invoke fn --timeout 1s"), relays: true},
+	}
+}
+
+// A gatewayFault is one way in which a gateway fails.
+type gatewayFault struct {
+	name    string
+	handler http.Handler
+	dial    func(ctx context.Context, network, address string) (net.Conn, error) // instead of a server
+	body    bool                                                                 // it is in JSON: it concerns those who read it
+	hangs   bool                                                                 // only a time limit ends it
+	leaks   string                                                               // text of the server that must not reach the terminal
+	says    string                                                               // what the error has to contain
+}
+
+func gatewayFaults(elsewhere string) []gatewayFault {
+	html := "<html><head><title>502 Bad Gateway</title></head><body>nginx</body></html>"
+	return []gatewayFault{
+		{name: "refused", says: "refused", dial: func(context.Context, string, string) (net.Conn, error) {
+			return nil, &net.OpError{Op: "dial", Err: os.NewSyscallError("connect", fmt.Errorf("connection refused"))}
+		}},
+		{name: "no such host", says: "no such host", dial: func(_ context.Context, _, address string) (net.Conn, error) {
+			return nil, &net.DNSError{Err: "no such host", Name: address, IsNotFound: true}
+		}},
+		{name: "hang before headers", handler: gatewaytest.Hang(), hangs: true, says: "1s"},
+		{name: "hang inside the body", handler: gatewaytest.HangInBody(200, `[{"name":`), hangs: true, says: "1s"},
+		{name: "cut inside the body", handler: gatewaytest.CutBody(200, `[{"name":`), says: "connection"},
+		{name: "dropped", handler: gatewaytest.Drop()},
+		{name: "redirect elsewhere", handler: gatewaytest.Redirect(301, elsewhere)},
+		{name: "400 with text", handler: gatewaytest.Reply(400, "bad\nthing"), says: "bad thing"},
+		{name: "401", handler: gatewaytest.Reply(401, "invalid credentials"), says: "401"},
+		{name: "403", handler: gatewaytest.Reply(403, ""), says: "403"},
+		{name: "404", handler: gatewaytest.Reply(404, ""), says: "404"},
+		{name: "409", handler: gatewaytest.Reply(409, "exists"), says: "409"},
+		{name: "413", handler: gatewaytest.Reply(413, ""), says: "413"},
+		{name: "429", handler: gatewaytest.Reply(429, "slow down", "Retry-After: 3600"), says: "429"},
+		{name: "500", handler: gatewaytest.Reply(500, "sorry"), says: "sorry"},
+		{name: "502 with a page", handler: gatewaytest.Reply(502, html, "Content-Type: text/html"), says: "502", leaks: "<body>"},
+		{name: "503", handler: gatewaytest.Reply(503, ""), says: "503"},
+		{name: "truncated JSON", handler: gatewaytest.Reply(200, `[{"name":"fn","image":`), body: true},
+		{name: "JSON of another shape", handler: gatewaytest.Reply(200, `{"functions":{"a":[1,2]}}`), body: true},
+		{name: "huge error", handler: gatewaytest.Flood(500, 1<<30), says: "500"},
+		{name: "control characters", handler: gatewaytest.Reply(500, "a\x1b[2J\x07b\r\nerror: forged"), says: "b error: forged", leaks: "\x1b"},
+	}
+}
+
+// faultEnv is an environment in an empty home whose gateway is at url.
+func faultEnv(t *testing.T, url string) (env *Env, stdout, stderr *bytes.Buffer) {
+	t.Helper()
+	dir := t.TempDir()
+	if err := os.Mkdir(filepath.Join(dir, secretsFolder), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(dir, secretsFolder, "s"), []byte("v"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	stdout, stderr = new(bytes.Buffer), new(bytes.Buffer)
+	transport := &http.Transport{}
+	t.Cleanup(transport.CloseIdleConnections)
+	return &Env{
+		Term: term.Test(strings.NewReader(""), stdout, stderr),
+		Lookup: func(key string) (string, bool) {
+			v := map[string]string{"HOME": dir, "OPENFAAS_URL": url}[key]
+			return v, v != ""
+		},
+		Dir: dir, Now: time.Now, Transport: transport,
+		Environ:    func() []string { return nil },
+		Executable: func() (string, error) { return "faas-cli", nil },
+	}, stdout, stderr
+}
+
+// TestGatewayFaults runs every gateway command against every fault. Whatever
+// happens, the command ends in time with a code that is not 0 and one error
+// that names the URL, and prints nothing that a script could take for a result.
+func TestGatewayFaults(t *testing.T) {
+	t.Parallel()
+	elsewhere := httptest.NewServer(http.NotFoundHandler())
+	t.Cleanup(elsewhere.Close)
+	for _, fault := range gatewayFaults(elsewhere.URL) {
+		t.Run(fault.name, func(t *testing.T) {
+			t.Parallel()
+			inOwnGoroutines(gatewayCommands(), func(cmd gatewayCommand) {
+				if fault.body && !cmd.reads || fault.hangs && cmd.streams {
+					return
+				}
+				if problems := checkFault(t, fault, cmd); len(problems) > 0 {
+					t.Errorf("%s:\n%s", strings.Join(cmd.args, " "), strings.Join(problems, "\n"))
+				}
+			})
+		})
+	}
+}
+
+// inOwnGoroutines does not wait for a processor as parallel subtests do: most
+// of the time is spent waiting.
+func inOwnGoroutines(cmds []gatewayCommand, check func(gatewayCommand)) {
+	var wg sync.WaitGroup
+	for _, cmd := range cmds {
+		wg.Go(func() { check(cmd) })
+	}
+	wg.Wait()
+}
+
+// checkFault returns what is wrong with the end of cmd.
+func checkFault(t *testing.T, fault gatewayFault, cmd gatewayCommand) (problems []string) {
+	t.Helper()
+	complain := func(format string, args ...any) { problems = append(problems, fmt.Sprintf(format, args...)) }
+	const token = "hunter2-token"
+	url := "http://gw.example:8080"
+	if fault.handler != nil {
+		s := gatewaytest.New(t, gatewaytest.Options{})
+		s.Inject(gatewaytest.Fault{Handler: fault.handler})
+		url = s.URL
+	}
+	env, stdout, stderr := faultEnv(t, url)
+	env.Transport.DialContext = fault.dial
+	args := slices.Clone(cmd.args)
+	if args[0] != "invoke" {
+		args = append(args, "--token", token)
+	}
+	start := time.Now()
+	code := Main(t.Context(), env, args)
+	if took := time.Since(start); took > 10*time.Second {
+		complain("it took %s", took)
+	}
+	errText := stderr.String()
+	want := exitFailed
+	if (fault.name == "401" || fault.name == "403") && !cmd.relays { // that would be the function's own
+		want = exitAuth
+	}
+	if code != want {
+		complain("exit code %d; want %d", code, want)
+	}
+	if n := strings.Count("\n"+errText, "\nerror: "); n != 1 {
+		complain("%d errors:\n%s", n, errText)
+	}
+	target := url
+	if fault.name == "redirect elsewhere" {
+		target = "http://127.0.0.1:" // either of the two
+	}
+	if !strings.Contains(errText, target) || !strings.Contains(errText, fault.says) {
+		complain("stderr lacks %q or %q:\n%s", target, fault.says, errText)
+	}
+	if all := stdout.String() + errText; strings.Contains(all, token) || fault.leaks != "" && strings.Contains(all, fault.leaks) {
+		complain("something leaked:\n%s", all)
+	}
+	if out := stdout.String(); out != "" && !cmd.relays && !(cmd.json && json.Valid([]byte(out))) {
+		complain("stdout = %q", out)
+	}
+	return problems
+}
+
+// TestUntrustedGateway: its own certificate is refused, and the way out named.
+func TestUntrustedGateway(t *testing.T) {
+	t.Parallel()
+	s := gatewaytest.New(t, gatewaytest.Options{TLS: true})
+	for _, cmd := range gatewayCommands() {
+		env, stdout, stderr := faultEnv(t, s.URL)
+		code := Main(t.Context(), env, cmd.args)
+		if errText := stderr.String(); code != exitFailed || !strings.Contains(errText, "certificate") || !strings.Contains(errText, "hint: ") {
+			t.Errorf("%q: exit code %d:\n%s", cmd.args, code, errText)
+		}
+		if out := stdout.String(); out != "" && !json.Valid([]byte(out)) {
+			t.Errorf("%q: stdout = %q", cmd.args, out)
+		}
+	}
+	if got := s.Requests(); len(got) > 0 {
+		t.Errorf("requests were sent: %v", got)
+	}
+}
+
+// TestInterruptEndsGatewayCommands: Ctrl-C while the gateway does not answer.
+func TestInterruptEndsGatewayCommands(t *testing.T) {
+	t.Parallel()
+	for name, where := range map[string]http.Handler{
+		"before headers": gatewaytest.Hang(), "inside the body": gatewaytest.HangInBody(200, `[{"name":`),
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			inOwnGoroutines(gatewayCommands(), func(cmd gatewayCommand) { checkInterrupt(t, where, cmd) })
+		})
+	}
+}
+
+func checkInterrupt(t *testing.T, where http.Handler, cmd gatewayCommand) {
+	t.Helper()
+	s := gatewaytest.New(t, gatewaytest.Options{})
+	ctx, cancel := context.WithCancelCause(t.Context())
+	pressed := make(chan time.Time, 1)
+	s.Inject(gatewaytest.Fault{Times: 1, Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		time.AfterFunc(50*time.Millisecond, func() {
+			pressed <- time.Now()
+			cancel(Signalled(os.Interrupt))
+		})
+		where.ServeHTTP(w, r)
+	})})
+	env, stdout, stderr := faultEnv(t, s.URL)
+	untimed := slices.DeleteFunc(slices.Clone(cmd.args), func(a string) bool { return a == "--timeout" || a == "1s" })
+	code := Main(ctx, env, untimed)
+	if took := time.Since(<-pressed); took > time.Second {
+		t.Errorf("%q: it took %s after Ctrl-C", cmd.args, took)
+	}
+	if code != 130 || !strings.Contains(stderr.String(), "error: interrupted") {
+		t.Errorf("%q: exit code %d; want 130:\n%s", cmd.args, code, stderr)
+	}
+	if out := stdout.String(); out != "" && !cmd.relays && !json.Valid([]byte(out)) {
+		t.Errorf("%q: stdout = %q", cmd.args, out)
+	}
+}
