@@ -12,8 +12,6 @@ import (
 	"slices"
 	"strings"
 	"time"
-
-	"github.com/faas-cli/faas-cli/internal/atomicfile"
 )
 
 // A Cache keeps contents of templates under their digests, what is in the
@@ -25,6 +23,7 @@ import (
 //	revisions/HEX.json      a commit of a repository: its templates
 //	refs/HEX.json           a repository: which commits its refs named last
 //	stores/HEX.json         a store: its manifest and ETag
+//	stats/HEX.json          an installed template: its digest, and what its files looked like
 type Cache struct{ dir string }
 
 // OpenCache returns the cache in dir, which need not exist.
@@ -91,7 +90,27 @@ func (c *Cache) save(part, key string, v any) error {
 	if err != nil {
 		return err
 	}
-	return atomicfile.WriteBytes(filepath.Join(dir, key+".json"), 0o644, append(data, '\n'))
+	return c.replace(dir, filepath.Join(dir, key+".json"), append(data, '\n'))
+}
+
+// replace writes a file whole or not at all. It is not synced: what a power
+// failure damages is as if it had never been.
+func (c *Cache) replace(dir, path string, data []byte) error {
+	f, err := os.CreateTemp(dir, ".tmp-*")
+	if err != nil {
+		return fmt.Errorf("template cache: %w", err)
+	}
+	_, err = f.Write(data)
+	if closeErr := f.Close(); err == nil {
+		err = closeErr
+	}
+	if err == nil {
+		err = os.Rename(f.Name(), path)
+	}
+	if err != nil {
+		return fmt.Errorf("template cache: %w", errors.Join(err, os.Remove(f.Name())))
+	}
+	return nil
 }
 
 // tree is the folder of a content.
@@ -247,7 +266,7 @@ func (c *Cache) Prune(since time.Time) (removed int, freed int64, err error) {
 		removed++
 		freed += e.Bytes
 	}
-	for _, part := range []string{cacheRevisions, cacheRefs, cacheStores, cacheTemp} {
+	for _, part := range []string{cacheRevisions, cacheRefs, cacheStores, cacheStats, cacheTemp} {
 		if err := c.prunePart(part, since); err != nil {
 			return removed, freed, err
 		}

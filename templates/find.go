@@ -49,6 +49,7 @@ func (p *Project) Ensure(ctx context.Context, names []string) error {
 			plans = append(plans, pl)
 		}
 	}
+	p.saveStats()
 	p.askStores(ctx, plans, errs)
 	p.fetchAll(ctx, plans, errs)
 	var all []error
@@ -180,7 +181,7 @@ func (p *Project) checkInstalled(name string, entry LockEntry, pinned bool) erro
 	case !pinned || entry.Digest == "":
 		return nil
 	}
-	have, err := p.Folder.digest(name)
+	have, err := p.installedDigest(name)
 	if err != nil || have == entry.Digest {
 		return err
 	}

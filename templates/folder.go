@@ -147,13 +147,20 @@ func (f *Folder) adopt(name, dir string, root *os.Root) (Template, error) {
 	return t, nil
 }
 
+// templatePath is the path of a template in the project. The name is valid.
+func templatePath(name string) string {
+	return filepath.Join(Dir, filepath.FromSlash(name))
+}
+
+func isNotExist(err error) bool { return errors.Is(err, fs.ErrNotExist) }
+
 // Has says whether a folder of that name is there, valid template or not.
 func (f *Folder) Has(name string) (bool, error) {
 	n, err := ParseName(name)
 	if err != nil {
 		return false, err
 	}
-	info, err := f.project.Stat(filepath.Join(Dir, filepath.FromSlash(n.String())))
+	info, err := f.project.Stat(templatePath(n.String()))
 	if errors.Is(err, fs.ErrNotExist) {
 		return false, nil
 	}

@@ -203,21 +203,3 @@ func (f *Folder) Remove(name string) error {
 	}
 	return nil
 }
-
-// digest is the content digest of an installed folder, valid template or not;
-// empty if there is none.
-func (f *Folder) digest(name string) (string, error) {
-	root, err := f.project.OpenRoot(filepath.Join(Dir, filepath.FromSlash(name)))
-	if errors.Is(err, fs.ErrNotExist) {
-		return "", nil
-	}
-	if err != nil {
-		return "", fmt.Errorf("read template %q: %w", name, err)
-	}
-	defer root.Close()
-	d, err := Digest(root.FS())
-	if err != nil {
-		return "", fmt.Errorf("read template %q: %w", name, err)
-	}
-	return d, nil
-}

@@ -38,6 +38,8 @@ type Project struct {
 	Say func(format string, args ...any)
 	// Warn is told what the user should know; nil: nobody.
 	Warn func(format string, args ...any)
+
+	stats statTable
 }
 
 func (p *Project) say(format string, args ...any) {

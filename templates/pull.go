@@ -188,7 +188,7 @@ func (p *Project) installAll(ctx context.Context, src Source, commit string, wan
 			if p.Locked && entry.Digest != s.pulled.Digest {
 				return &MismatchError{Template: w.Name, Source: src.String(), Commit: commit, Want: entry.Digest, Got: s.pulled.Digest}
 			}
-			have, err := p.Folder.digest(w.Name)
+			have, err := p.installedDigest(w.Name)
 			if err != nil {
 				return err
 			}
@@ -211,6 +211,7 @@ func (p *Project) installAll(ctx context.Context, src Source, commit string, wan
 		})
 	}
 	err := g.Wait()
+	p.saveStats()
 	var all []Pulled
 	var protected ProtectedError
 	for i := range slots {

@@ -49,6 +49,7 @@ func checkTree(template string, files []treeFile) error {
 		return &UnsafeError{template, files[maxTreeFiles].path, fmt.Sprintf("is one of %d files, more than %d", len(files), maxTreeFiles)}
 	}
 	seen := map[string]string{} // folded path → path, folders included
+	leaf := map[string]bool{}   // folded paths that are no folders
 	for _, f := range files {
 		switch f.mode {
 		case modeFile, modeGroup, modeExec, modeLink:
@@ -63,10 +64,11 @@ func checkTree(template string, files []treeFile) error {
 			part := strings.Join(elems[:i+1], "/")
 			key := strings.ToLower(part)
 			last := i == len(elems)-1
-			if other, has := seen[key]; has && (other != part || last) {
+			if other, has := seen[key]; has && (other != part || last || leaf[key]) {
 				return &UnsafeError{template, f.path, fmt.Sprintf("and %q are the same on systems that ignore case", other)}
 			}
 			seen[key] = part
+			leaf[key] = last
 		}
 	}
 	return nil

@@ -52,6 +52,7 @@ func (p *Project) List() ([]Status, error) {
 		}
 	}
 	slices.Sort(names)
+	defer p.saveStats()
 	all := make([]Status, len(names))
 	for i, n := range names {
 		if all[i], err = p.status(n, slices.Contains(installed, n)); err != nil {
@@ -65,7 +66,7 @@ func (p *Project) status(name string, installed bool) (Status, error) {
 	s := Status{Name: name}
 	if installed {
 		var err error
-		if s.Digest, err = p.Folder.digest(name); err != nil {
+		if s.Digest, err = p.installedDigest(name); err != nil {
 			return s, err
 		}
 		if m, ok := p.Folder.ReadMeta(name); ok {
@@ -101,7 +102,7 @@ func (p *Project) Forget(ctx context.Context, name string, force bool) error {
 			return &NotFoundError{Name: name, Where: "in ./" + Dir + " and " + LockFile}
 		}
 		if has && pinned && !e.Link && !force {
-			have, err := p.Folder.digest(name)
+			have, err := p.installedDigest(name)
 			if err != nil {
 				return err
 			}
