@@ -89,6 +89,8 @@ with no cluster at all, on this machine.
 	)
 	root.AddCommand(newNamespacesCmd(env))
 	root.AddCommand(newBashCompletionCmd(env), newPrintTokenCmd(env)) // hidden, for old scripts
+	root.SetHelpCommand(newHelpCmd(env))
+	root.SetHelpCommandGroupID(groupPlatform)
 	return root
 }
 

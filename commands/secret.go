@@ -25,6 +25,9 @@ files for it; they are never printed, but by generate and unseal.`,
 		newSecretRemoveCmd(env),
 		newSecretApplyCmd(env),
 		newSecretGenerateCmd(env),
+		newSecretKeygenCmd(env),
+		newSecretSealCmd(env),
+		newSecretUnsealCmd(env),
 	)
 }
 
