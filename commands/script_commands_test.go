@@ -12,6 +12,7 @@ import (
 func scriptCommands() map[string]func(ts *testscript.TestScript, neg bool, args []string) {
 	return map[string]func(ts *testscript.TestScript, neg bool, args []string){
 		"exitcode": scriptExitCode,
+		"gateway":  scriptGateway,
 	}
 }
 

@@ -10,6 +10,8 @@ import (
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/faas-cli/faas-cli/internal/gatewaytest"
 )
 
 // TestMain lets the scripts run the test binary as faas-cli.
@@ -54,6 +56,7 @@ func setupScript(env *testscript.Env) error {
 	if err := os.MkdirAll(home, 0o755); err != nil {
 		return err
 	}
+	env.Values[scriptGatewayKey{}] = new(*gatewaytest.Server)
 	env.Setenv("HOME", home)
 	env.Setenv("LANG", "C.UTF-8")
 	env.Setenv("TERM", "dumb")
