@@ -397,22 +397,31 @@ func (d *decoder) each(n *yaml.Node, path string, fn func(k, v *yaml.Node)) {
 	if !merges {
 		return
 	}
-	seen := map[string]bool{}
-	d.merged(n, path, 0, seen, func(k, v *yaml.Node, own bool) {
-		if !own {
-			fn(k, v)
-		}
-	})
+	m := merging{fn: fn, path: path, seen: map[string]bool{}, state: map[*yaml.Node]mergeState{}}
+	d.merged(n, &m)
 }
 
+// merging is the walk over a mapping and what its merge keys bring in.
+type merging struct {
+	fn    func(k, v *yaml.Node)
+	path  string
+	seen  map[string]bool // keys
+	state map[*yaml.Node]mergeState
+}
+
+type mergeState int
+
+const (
+	mergeOpen mergeState = iota + 1 // its merge keys are being followed
+	mergeDone                       // a second time it brings nothing new
+)
+
 // merged walks n's own entries and then, depth first, those that merge keys
-// bring in. The first entry of a key counts.
-func (d *decoder) merged(n *yaml.Node, path string, depth int, seen map[string]bool, fn func(k, v *yaml.Node, own bool)) {
-	const maxDepth = 50
-	if depth > maxDepth {
-		d.errorf(n, "%s: its merge keys are nested too deeply", path)
-		return
-	}
+// bring in. The first entry of a key counts. The root's own entries are only
+// noted: each has called fn for them.
+func (d *decoder) merged(n *yaml.Node, m *merging) {
+	root := len(m.state) == 0
+	m.state[n] = mergeOpen
 	for i := 0; i+1 < len(n.Content); i += 2 {
 		k, v := n.Content[i], n.Content[i+1]
 		if isMerge(k) {
@@ -421,9 +430,11 @@ func (d *decoder) merged(n *yaml.Node, path string, depth int, seen map[string]b
 		if !d.spend(k) || !d.spend(v) {
 			return
 		}
-		if k = d.key(k, path); k != nil && !seen[k.Value] {
-			seen[k.Value] = true
-			fn(k, v, depth == 0)
+		if k = d.key(k, m.path); k != nil && !m.seen[k.Value] {
+			m.seen[k.Value] = true
+			if !root {
+				m.fn(k, v)
+			}
 		}
 	}
 	for i := 0; i+1 < len(n.Content); i += 2 {
@@ -435,16 +446,21 @@ func (d *decoder) merged(n *yaml.Node, path string, depth int, seen map[string]b
 			parts = list.Content
 		}
 		for _, part := range parts {
-			if part = d.follow(part); part.Kind != yaml.MappingNode {
-				d.errorf(n.Content[i], "%s: a merge key wants a mapping or a list of them", path)
+			part = d.follow(part)
+			switch {
+			case part.Kind != yaml.MappingNode:
+				d.errorf(n.Content[i], "%s: a merge key wants a mapping or a list of them", m.path)
 				return
-			}
-			if !d.spend(part) {
+			case m.state[part] == mergeOpen:
+				d.errorf(n.Content[i], "%s: a mapping is merged into itself", m.path)
 				return
+			case m.state[part] == mergeDone:
+				continue
 			}
-			d.merged(part, path, depth+1, seen, fn)
+			d.merged(part, m)
 		}
 	}
+	m.state[n] = mergeDone
 }
 
 func isMerge(k *yaml.Node) bool {

@@ -68,6 +68,9 @@ func AddFunction(path string, text []byte, name string, fn schema.Function) ([]b
 	if err := CheckName(name); err != nil {
 		return nil, err
 	}
+	if !utf8.ValidString(fmt.Sprint(fn, fn.Labels, fn.Annotations)) { // YAML has no way to write other bytes
+		return nil, fmt.Errorf("add function %q: a value is not UTF-8 text", name)
+	}
 	e, err := newEditor(path, text)
 	if err != nil {
 		return nil, err
@@ -103,11 +106,19 @@ func (e *editor) indexOf(n *yaml.Node, key string) int {
 		return -1
 	}
 	for i := 0; i+1 < len(n.Content); i += 2 {
-		if n.Content[i].Value == key {
+		if e.written(n.Content[i]) == key {
 			return i
 		}
 	}
 	return -1
+}
+
+// written is the text of a scalar with its variables as they are written.
+func (e *editor) written(n *yaml.Node) string {
+	if e.src.hidden.in(n.Value) {
+		return e.src.hidden.original(n.Value)
+	}
+	return n.Value
 }
 
 // splice is a replacement of text[start:end].
@@ -133,16 +144,13 @@ func (e *editor) additions(functions *yaml.Node, name string, fn schema.Function
 		}
 		return nil
 	case isNull(functions):
-		return e.fillEmpty(functions, len(functions.Value), name, fn)
+		return e.fillEmpty(e.src.root, functions, e.functionBlock(name, fn))
 	case functions.Kind != yaml.MappingNode:
 		return nil
 	case functions.Style&yaml.FlowStyle == 0:
-		return e.addBlock(functions, name, fn)
+		return e.addBlock(functions, e.functionBlock(name, fn))
 	case len(functions.Content) == 0 && e.src.root.Style&yaml.FlowStyle == 0:
-		if at, _, ok := e.flowEnd(functions); ok {
-			end := at + strings.IndexByte(e.text[at:], '}') + 1
-			return e.fillEmpty(functions, end-e.offset(functions), name, fn)
-		}
+		return e.fillEmpty(e.src.root, functions, e.functionBlock(name, fn))
 	default:
 		if at, comma, ok := e.flowEnd(functions); ok {
 			quotes := len(functions.Content) > 0 && functions.Content[0].Style&yaml.DoubleQuotedStyle != 0 ||
@@ -153,17 +161,30 @@ func (e *editor) additions(functions *yaml.Node, name string, fn schema.Function
 	return nil
 }
 
-// fillEmpty puts a block in place of an empty value of functions, which is
-// length bytes long. A comment behind it stays where it is.
-func (e *editor) fillEmpty(functions *yaml.Node, length int, name string, fn schema.Function) [][]splice {
-	key := e.src.root.Content[e.indexOf(e.src.root, "functions")]
-	line := e.src.originalLine(key.Line)
-	insert := e.insertLines(line+1, block(name, fn, e.indentOf(line)+"  ", "  ", e.eol))
-	if length == 0 {
+// functionBlock makes the text of a function at some indentation.
+func (e *editor) functionBlock(name string, fn schema.Function) func(indent, step string) string {
+	return func(indent, step string) string { return block(name, fn, indent, step, e.eol) }
+}
+
+// fillEmpty puts a block in place of value, which is nothing or {}, in the
+// block mapping parent. A comment behind it stays where it is.
+func (e *editor) fillEmpty(parent, value *yaml.Node, text func(indent, step string) string) [][]splice {
+	i := slices.Index(parent.Content, value)
+	line := e.src.originalLine(parent.Content[i-1].Line)
+	insert := e.insertLines(line+1, text(e.indentOf(line)+"  ", "  "))
+	start, end := e.offset(value), 0
+	switch {
+	case value.Kind == yaml.MappingNode:
+		at, _, ok := e.flowEnd(value)
+		if !ok {
+			return nil
+		}
+		end = at + strings.IndexByte(e.text[at:], '}') + 1
+	case value.Value == "":
 		return [][]splice{{insert}}
+	default:
+		end = start + len(e.written(value))
 	}
-	start := e.offset(functions)
-	end := start + length
 	if end > insert.start {
 		return nil
 	}
@@ -173,27 +194,18 @@ func (e *editor) fillEmpty(functions *yaml.Node, length int, name string, fn sch
 	return [][]splice{{{start, end, ""}, insert}}
 }
 
-// addBlock adds to a block mapping that has entries: behind the last line that
-// belongs to it, or, should its last value need the blank lines that follow,
-// behind those.
-func (e *editor) addBlock(functions *yaml.Node, name string, fn schema.Function) [][]splice {
-	column := functions.Content[0].Column
-	indent := strings.Repeat(" ", column-1)
+// addBlock adds an entry to a block mapping that has some: behind the last
+// line that belongs to it, or, should its last value need the blank lines that
+// follow, behind those.
+func (e *editor) addBlock(m *yaml.Node, entry func(indent, step string) string) [][]splice {
+	column := m.Content[0].Column
 	step := "  "
-	if body := functions.Content[1]; body.Kind == yaml.MappingNode && body.Style&yaml.FlowStyle == 0 &&
+	if body := m.Content[1]; body.Kind == yaml.MappingNode && body.Style&yaml.FlowStyle == 0 &&
 		len(body.Content) > 0 && body.Content[0].Column > column {
 		step = strings.Repeat(" ", body.Content[0].Column-column)
 	}
-	text := block(name, fn, indent, step, e.eol)
-	end := e.endLine(functions)
-	last := end - 1
-	for ; last > 1; last-- {
-		l := e.line(last)
-		body := strings.TrimLeft(l, " \t")
-		if body != "" && (body[0] != '#' || len(l)-len(body) >= column-1) {
-			break
-		}
-	}
+	text := entry(strings.Repeat(" ", column-1), step)
+	last, end := e.lastLine(m, column)
 	out := [][]splice{{e.insertLines(last+1, text)}}
 	if last+1 != end {
 		out = append(out, []splice{e.insertLines(end, text)})
@@ -201,16 +213,45 @@ func (e *editor) addBlock(functions *yaml.Node, name string, fn schema.Function)
 	return out
 }
 
-// endLine is the line behind the last one that may belong to a value of the
-// root mapping: that of the next key, or the end of the document.
-func (e *editor) endLine(value *yaml.Node) int {
-	root := e.src.root
-	for i := 1; i+1 < len(root.Content); i += 2 {
-		if root.Content[i] == value {
-			return e.src.originalLine(root.Content[i+1].Line)
+// lastLine is the last line of n, in a block at column, that says something,
+// and the line behind all that may belong to it.
+func (e *editor) lastLine(n *yaml.Node, column int) (last, end int) {
+	end = e.endLine(n)
+	for last = end - 1; last > 1; last-- {
+		l := e.line(last)
+		body := strings.TrimLeft(l, " \t")
+		if body != "" && (body[0] != '#' || len(l)-len(body) >= column-1) {
+			break
 		}
 	}
+	return last, end
+}
+
+// endLine is the line behind the last one that may belong to n: that of the
+// next key or item, or the end of the document.
+func (e *editor) endLine(n *yaml.Node) int {
+	if next, found := following(e.src.root, n); found && next != nil {
+		return e.src.originalLine(next.Line)
+	}
 	return e.documentEnd()
+}
+
+// following is the first node behind n and all that is below n, in the order
+// of the document. next is nil when there is none.
+func following(root, n *yaml.Node) (next *yaml.Node, found bool) {
+	if root == n {
+		return nil, true
+	}
+	for i, c := range root.Content {
+		if next, found = following(c, n); !found {
+			continue
+		}
+		if next == nil && i+1 < len(root.Content) {
+			next = root.Content[i+1]
+		}
+		return next, true
+	}
+	return nil, false
 }
 
 // documentEnd is the line behind the first document.
@@ -431,7 +472,7 @@ func addNode(root *yaml.Node, name string, fn schema.Function) error {
 	if err != nil {
 		return fmt.Errorf("write function %q: %w", name, err)
 	}
-	added := s.plain(s.root).Content
+	entry := s.plain(s.root).Content
 	for i := 0; i+1 < len(root.Content); i += 2 {
 		if root.Content[i].Value != "functions" {
 			continue
@@ -441,12 +482,12 @@ func addNode(root *yaml.Node, name string, fn schema.Function) error {
 			old = &yaml.Node{Kind: yaml.MappingNode, Tag: "!!map", Anchor: old.Anchor}
 			root.Content[i+1] = old
 		}
-		old.Content = slices.Concat(old.Content, added)
+		old.Content = slices.Concat(old.Content, entry)
 		return nil
 	}
 	root.Tag = "!!map"
 	root.Content = append(root.Content,
 		&yaml.Node{Kind: yaml.ScalarNode, Tag: "!!str", Value: "functions"},
-		&yaml.Node{Kind: yaml.MappingNode, Tag: "!!map", Content: added})
+		&yaml.Node{Kind: yaml.MappingNode, Tag: "!!map", Content: entry})
 	return nil
 }

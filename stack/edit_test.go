@@ -84,3 +84,140 @@ func TestNewFile(t *testing.T) {
 		t.Errorf("got\n%s\nwant\n%s", got, want)
 	}
 }
+
+const edited = `version: 1.0
+provider:
+  name: openfaas
+  gateway: http://127.0.0.1:8080 # local
+x-env: &env {A: "1"}
+
+# first
+functions:
+  # about one
+  one:
+    image: "acme/one:1" # the image
+    handler: ./one
+    environment: *env
+    labels: {a: b}
+
+    secrets:
+      - s1 # first
+      - s2
+
+  two: {image: acme/two, labels: {x: y}}
+  three:
+    annotations:
+      text: |
+        # not a comment
+
+        end
+    limits:
+
+# last
+configuration:
+  copy: [x]
+`
+
+// changed checks that got is text with old replaced by replacement.
+func changed(t *testing.T, text, old, replacement, got string, err error) {
+	t.Helper()
+	if err != nil {
+		t.Error(err)
+		return
+	}
+	if strings.Count(text, old) != 1 {
+		t.Fatalf("%q is not in the text once", old)
+	}
+	if want := strings.Replace(text, old, replacement, 1); got != want {
+		t.Errorf("got\n%s\nwant\n%s", got, want)
+	}
+}
+
+func TestSet(t *testing.T) {
+	t.Parallel()
+	for key, tt := range map[string]struct{ value, old, replacement string }{
+		"functions.one.image":                         {"acme/one:2", `"acme/one:1"`, `"acme/one:2"`},
+		"functions.two.image":                         {"${REG}/two", "acme/two", `"${REG}/two"`},
+		"functions.one.handler":                       {"./uno", "./one\n", "./uno\n"},
+		"functions.one.lang":                          {"go", "      - s2\n", "      - s2\n    lang: go\n"},
+		"functions.two.lang":                          {"go", "{x: y}}", "{x: y}, lang: go}"},
+		"functions.one.labels.com.openfaas.scale.min": {"2", "{a: b}", `{a: b, com.openfaas.scale.min: "2"}`},
+		"functions.one.labels.a":                      {"c", "{a: b}", "{a: c}"},
+		"functions.one.annotations.topic":             {"cron-function", "      - s2\n", "      - s2\n    annotations:\n      topic: cron-function\n"},
+		"functions.one.secrets":                       {"s3,s4", "secrets:\n      - s1 # first\n      - s2\n", "secrets:\n      - s3\n      - s4\n"},
+		"functions.three.annotations.text":            {"short", "text: |\n        # not a comment\n\n        end\n", "text: short\n"},
+		"functions.three.annotations.schedule":        {"* * * * *", "        end\n", "        end\n      schedule: \"* * * * *\"\n"},
+		"functions.three.limits.memory":               {"64Mi", "    limits:\n", "    limits:\n      memory: 64Mi\n"},
+		"functions.three.limits.cpu":                  {"1", "    limits:\n", "    limits:\n      cpu: 1\n"},
+		"functions.three.readonly_root_filesystem":    {"true", "    limits:\n", "    limits:\n    readonly_root_filesystem: true\n"},
+		"functions.three.environment.PRICE":           {"5$$ \\x", "    limits:\n", "    limits:\n    environment:\n      PRICE: 5$$ \\x\n"},
+		"provider.gateway":                            {"https://gw", "http://127.0.0.1:8080", "https://gw"},
+		"configuration.copy":                          {"[x, ./y]", "[x]", "[x, ./y]"},
+	} {
+		got, err := Set("s.yml", []byte(edited), key, tt.value)
+		t.Log(key)
+		changed(t, edited, tt.old, tt.replacement, string(got), err)
+	}
+	for key, tt := range map[string]struct{ value, want string }{
+		"functions.one.environment.B": {"x", "s.yml:13:18: cannot be edited safely: functions.one.environment is an alias"},
+		"functions.four.image":        {"x", "has no function"},
+		"functions.one.imgae":         {"x", `did you mean "image"`},
+		"functions.one.skip_build":    {"maybe", "want true or false"},
+		"functions.one.labels":        {"x", "want the key of an entry"},
+		"functions.one":               {"x", "want functions.NAME.KEY"},
+		"version":                     {"2.0", "version must be 1.0"},
+		"provider.name":               {"faas", "must be openfaas"},
+		"functions.one.handler.x":     {"x", "has no keys below it"},
+		"functions.one.fprocess":      {"${", "the value cannot be written"},
+	} {
+		if got, err := Set("s.yml", []byte(edited), key, tt.value); err == nil || !strings.Contains(err.Error(), tt.want) {
+			t.Errorf("%s: got %v, want %s\n%s", key, err, tt.want, got)
+		}
+	}
+}
+
+func TestRenameFunction(t *testing.T) {
+	t.Parallel()
+	got, err := RenameFunction("s.yml", []byte(edited), "two", "dos")
+	changed(t, edited, "  two: {", "  dos: {", string(got), err)
+	const quotedName = "functions: {\"one\": {}, ${NAME:-two}: {}}\n"
+	got, err = RenameFunction("s.yml", []byte(quotedName), "one", "uno")
+	changed(t, quotedName, `"one"`, `"uno"`, string(got), err)
+	got, err = RenameFunction("s.yml", []byte(quotedName), "${NAME:-two}", "dos")
+	changed(t, quotedName, "${NAME:-two}", "dos", string(got), err)
+	for _, pair := range [][2]string{{"four", "x"}, {"one", "two"}, {"one", "Bad"}} {
+		if _, err := RenameFunction("s.yml", []byte(edited), pair[0], pair[1]); err == nil {
+			t.Errorf("%v: no error", pair)
+		}
+	}
+}
+
+func TestRemoveFunction(t *testing.T) {
+	t.Parallel()
+	got, err := RemoveFunction("s.yml", []byte(edited), "two")
+	changed(t, edited, "  two: {image: acme/two, labels: {x: y}}\n", "", string(got), err)
+	got, err = RemoveFunction("s.yml", []byte(edited), "three")
+	changed(t, edited, "  three:\n    annotations:\n      text: |\n        # not a comment\n\n        end\n    limits:\n", "", string(got), err)
+	for text, want := range map[string]string{
+		"functions: # all\n  one: {}\nx-a: 1\n":                   "functions: {} # all\nx-a: 1\n",
+		"functions:\n  one:\n    image: a\n":                      "functions: {}\n",
+		"functions:\n  one:\n    image: a\n  # of two\n  two: {}": "functions:\n  # of two\n  two: {}",
+		"functions: {one: {image: a}, two: {}}\n":                 "functions: {two: {}}\n",
+		"functions: {two: {}, one: {image: a}}\n":                 "functions: {two: {}}\n",
+		"functions: {two: {}, one: {image: a},}\n":                "functions: {two: {}}\n",
+		"functions: {one: {image: a}}\n":                          "functions: {}\n",
+		"functions:\r\n  two: {}\r\n  one:\r\n    image: a":       "functions:\r\n  two: {}\r\n",
+	} {
+		got, err := RemoveFunction("s.yml", []byte(text), "one")
+		if err != nil || string(got) != want {
+			t.Errorf("%q: got %q, %v, want %q", text, got, err, want)
+		}
+	}
+	var unsafe *EditError
+	if _, err := RemoveFunction("s.yml", []byte("functions:\n  one: &o {image: a}\n  two: *o\n"), "one"); !errors.As(err, &unsafe) || !strings.Contains(err.Error(), `anchor "o" is used`) {
+		t.Errorf("an anchor in use: %v", err)
+	}
+	if _, err := RemoveFunction("s.yml", []byte(edited), "four"); !errors.Is(err, ErrNoFunction) {
+		t.Errorf("no such function: %v", err)
+	}
+}

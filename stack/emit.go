@@ -6,7 +6,6 @@ import (
 	"slices"
 	"strings"
 	"unicode"
-	"unicode/utf8"
 
 	"github.com/faas-cli/faas-cli/schema"
 	"gopkg.in/yaml.v3"
@@ -77,7 +76,7 @@ func quoted(s string) string {
 			b.WriteString(`\r`)
 		case r < ' ' || r >= 0x7f && r < 0xa0:
 			fmt.Fprintf(&b, `\x%02x`, r)
-		case r == 0x2028 || r == 0x2029 || r == 0xfeff || r == utf8.RuneError || !unicode.IsPrint(r) && r <= 0xffff:
+		case r == 0x2028 || r == 0x2029 || r == 0xfeff || !unicode.IsPrint(r) && r <= 0xffff:
 			fmt.Fprintf(&b, `\u%04x`, r)
 		case !unicode.IsPrint(r):
 			fmt.Fprintf(&b, `\U%08x`, r)
