@@ -102,7 +102,7 @@ func TestUnsealErrors(t *testing.T) {
 	}{
 		{edit("v1", "v2"), key, `unsupported envelope version: "v2", expected "v1"`},
 		{edit("nacl/box", "aes"), key, `unsupported algorithm: "aes", expected "nacl/box"`},
-		{edit("v3M+", "****"), key, `key "a": invalid base64`},
+		{edit("v3M+", "~~~~"), key, `key "a": invalid base64`},
 		{edit("v3M+dScGGjUmjenOTL4/OTSovrq+73mBrGQhAz/etFDv3NBJKOlXuIC4pw==", "YWJj"), key, `key "a": sealed value too short: expected at least 24 bytes, got 3`},
 		{edit("v3M+", "v3M/"), key, `key "a": decryption failed`},
 		{sealedEnvelope, other, "decryption failed"},
