@@ -20,5 +20,6 @@ of the project builds the same bytes.`,
 		newTemplateCacheCmd(env),
 		newTemplateLinkCmd(env),
 		newTemplateTrustCmd(env),
+		newTemplateLintCmd(env),
 	)
 }
