@@ -3,6 +3,8 @@ package commands
 import (
 	"context"
 	"errors"
+
+	"github.com/spf13/cobra"
 )
 
 // Main runs one command line and returns the exit code. A signal is expected
@@ -11,6 +13,9 @@ import (
 func Main(ctx context.Context, env *Env, args []string) int {
 	root := newRootCmd(env)
 	args = followFlag(args)
+	if len(args) > 0 && (args[0] == cobra.ShellCompRequestCmd || args[0] == cobra.ShellCompNoDescRequestCmd) {
+		registerCompletions(env, root) // only now: it visits every flag of every command
+	}
 	root.SetArgs(args)
 	var cmd = root
 	ok, err := runPlugin(ctx, env, root, args)

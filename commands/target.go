@@ -20,7 +20,12 @@ type target struct {
 
 	// context is the named gateway that this is; nil: it was named otherwise.
 	context *credentials.Context
+
+	origin string // what named it, for people
 }
+
+// originDefault is the origin of a target that nothing named.
+const originDefault = "the default"
 
 // resolveTarget decides which gateway is meant. stackGateway is the one that
 // the stack file names, or "". The order is
@@ -44,7 +49,7 @@ func (e *Env) resolveTarget(f gatewayFlags, stackGateway string) (target, error)
 			return target{}, err
 		}
 	}
-	text, origin := defaultGateway, "the default"
+	text, origin := defaultGateway, originDefault
 	var used *credentials.Context
 	switch {
 	case f.explicit:
@@ -64,7 +69,7 @@ func (e *Env) resolveTarget(f gatewayFlags, stackGateway string) (target, error)
 	if err != nil {
 		return target{}, usagef("%s: %w", origin, err)
 	}
-	t := target{url: u, context: used}
+	t := target{url: u, context: used, origin: origin}
 	if instance != nil && instance.Is(u) {
 		t.local = instance
 	}
