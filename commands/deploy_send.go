@@ -37,6 +37,12 @@ func (e *Env) sendPlan(ctx context.Context, gw *gateway.Client, plan []schema.Fu
 		results[i], err = e.sendOne(ctx, gw, plan[i], o)
 		return err
 	}, func(i int, err error) {
+		if errors.Is(err, errNotTried) {
+			results[i] = deployResult{
+				Name: plan[i].Service, Namespace: plan[i].Namespace, Image: plan[i].Image,
+				URL: gw.FunctionURL(plan[i].Service, plan[i].Namespace), Error: err.Error(),
+			}
+		}
 		if err == nil && (f == output.Table || f == output.Wide) {
 			r := results[i]
 			_ = e.resultf("\nDeployed. %s.\nURL: %s\n", gateway.Accepted(r.Status), r.URL) // a closed pipe does not undo it

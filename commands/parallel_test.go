@@ -4,8 +4,11 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"sync/atomic"
 	"testing"
+
+	"github.com/faas-cli/faas-cli/gateway"
 )
 
 // TestInParallelKeepsOrder: whatever finishes first, reports and errors come in
@@ -43,6 +46,12 @@ func TestInParallelKeepsOrder(t *testing.T) {
 	}
 	if peak.Load() > limit {
 		t.Errorf("%d jobs at once; want at most %d", peak.Load(), limit)
+	}
+	tried := 0
+	down := &gateway.Error{Op: "deploy", Err: gateway.ErrUnreachable}
+	err = inParallel(5, 1, func(int) error { tried++; return down }, func(int, error) {})
+	if tried != 1 || !errors.Is(err, down) || !strings.HasSuffix(err.Error(), "\n4 more: not tried") {
+		t.Errorf("with a gateway that is down: %d tried, %v", tried, err)
 	}
 	if err := inParallel(0, 1, func(int) error { return errors.New("none") }, func(int, error) {}); err != nil {
 		t.Errorf("without jobs: %v", err)

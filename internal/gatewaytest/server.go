@@ -36,6 +36,9 @@ type Options struct {
 	// PollsToReady is how often the status of a new function has to be asked
 	// before its replicas are available.
 	PollsToReady int
+
+	// Delay is how long every answer takes to begin, as with a real network.
+	Delay time.Duration
 }
 
 // Server is a running gateway. Its methods are safe for concurrent use.
@@ -86,14 +89,8 @@ func New(t testing.TB, o Options) *Server {
 
 // Start starts a server for callers that have no testing.TB. They close it.
 func Start(o Options) *Server {
-	s := &Server{
-		o:          o,
-		functions:  map[key]*function{},
-		secrets:    map[key]schema.Secret{},
-		namespaces: map[string]schema.FunctionNamespace{DefaultNamespace: {Name: DefaultNamespace}},
-		handlers:   map[string]http.Handler{},
-		grown:      make(chan struct{}),
-	}
+	s := &Server{o: o, handlers: map[string]http.Handler{}, grown: make(chan struct{})}
+	s.Reset()
 	s.routes()
 	s.http = httptest.NewUnstartedServer(http.HandlerFunc(s.serve))
 	s.http.Config.ErrorLog = slog.NewLogLogger(slog.DiscardHandler, 0) // refused handshakes are part of tests
@@ -111,6 +108,16 @@ func Start(o Options) *Server {
 func (s *Server) Close() {
 	s.http.CloseClientConnections()
 	s.http.Close()
+}
+
+// Reset forgets everything but faults, handlers and logs.
+func (s *Server) Reset() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.functions = map[key]*function{}
+	s.secrets = map[key]schema.Secret{}
+	s.namespaces = map[string]schema.FunctionNamespace{DefaultNamespace: {Name: DefaultNamespace}}
+	s.requests, s.peak = nil, 0
 }
 
 // Certificate is the server's own, for clients that are to trust it.
@@ -224,6 +231,15 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
 		s.mu.Unlock()
 	}()
 
+	if s.o.Delay > 0 {
+		timer := time.NewTimer(s.o.Delay)
+		defer timer.Stop()
+		select {
+		case <-timer.C:
+		case <-r.Context().Done():
+			return
+		}
+	}
 	if fault != nil {
 		fault.Handler.ServeHTTP(w, r)
 		return
