@@ -1,16 +1,12 @@
 package builder
 
 import (
-	"bytes"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
-	"maps"
-	"strings"
-	"sync"
 
 	"github.com/faas-cli/faas-cli/internal/atomicfile"
 	"github.com/faas-cli/faas-cli/internal/engine"
@@ -34,12 +30,15 @@ type Docker struct {
 	// engine builds stays in the engine, where the platform finds it, and the
 	// store forgets an older image of the same name.
 	Store *registry.Store
+	// Registry is asked what it holds, and pushed to where the engine's own push
+	// cannot do it: several platforms joined to an index.
+	Registry Registry
 }
 
-var _ Engine = (*Docker)(nil)
+var _ Keeper = (*Docker)(nil)
 
-// Capabilities says what the engine's own BuildKit can do: one platform a
-// build, and no output but its image store, an archive of it and its push.
+// Capabilities says what the engine's own BuildKit can do: no output but its
+// image store, an archive of it and its push.
 func (d *Docker) Capabilities(ctx context.Context) (Capabilities, error) {
 	info, err := d.Client.Info(ctx)
 	if err != nil {
@@ -50,6 +49,7 @@ func (d *Docker) Capabilities(ctx context.Context) (Capabilities, error) {
 		Identity:      DockerName,
 		Outputs:       []OutputKind{OutputEngine, OutputRegistry, OutputLocal, OutputTar},
 		Platform:      Platform{OS: info.OS, Architecture: info.Arch},
+		MultiPlatform: true, // for registries
 		CrossPlatform: true,
 		Labels:        true,
 		Secrets:       true,
@@ -76,27 +76,64 @@ func (e *BaseImageError) Error() string { return fmt.Sprintf("base image %q: %v"
 // Unwrap returns the engine's own error.
 func (e *BaseImageError) Unwrap() error { return e.Err }
 
-// Build implements [Engine]. An image of the same name and fingerprint is not
-// built again.
-func (d *Docker) Build(ctx context.Context, req Request, on func(Event)) (Result, error) {
-	fingerprint, err := req.Fingerprint(ctx, DockerName)
-	if err != nil {
-		return Result{}, err
+// CheckRequest refuses what depends on the outputs: the engine's image store
+// holds one platform under a name, while a registry takes an index.
+func (d *Docker) CheckRequest(req Request) error {
+	if len(req.Platforms) < 2 {
+		return nil
 	}
-	img, skipped, err := d.unchanged(ctx, req, fingerprint)
-	if err != nil {
-		return Result{}, err
-	}
-	if !skipped {
-		if img, err = d.build(ctx, req, fingerprint, on); err != nil {
-			return Result{}, err
+	for _, o := range req.Outputs {
+		if o.Kind != OutputRegistry {
+			return &UnsupportedError{Engine: DockerName, What: fmt.Sprintf("several platforms with output to %q", o.Kind)}
 		}
+	}
+	return nil
+}
+
+// Fingerprint is that of the request: whatever else decides the result is
+// behind names of base images, which --pull looks up again.
+func (d *Docker) Fingerprint(ctx context.Context, req Request) (digest.Digest, error) {
+	return req.Fingerprint(ctx, DockerName)
+}
+
+// Held says what an output has under the request's name.
+func (d *Docker) Held(ctx context.Context, req Request, o Output) (Held, error) {
+	switch o.Kind {
+	case OutputRegistry:
+		return d.Registry.held(ctx, req.Image)
+	case OutputLocal:
+		if d.Store != nil { // an image there comes before the engine's
+			if _, other, err := d.Store.Resolve(req.Image); other || err != nil {
+				return Held{}, err
+			}
+		}
+	case OutputEngine:
+	case OutputOCI, OutputTar:
+		return Held{}, nil
+	}
+	img, err := d.Client.Image(ctx, req.Image)
+	if errors.Is(err, engine.ErrNotFound) {
+		return Held{}, nil
+	}
+	return Held{Digest: digest.Digest(img.ID), Fingerprint: digest.Digest(img.Labels[LabelFingerprint]), Size: img.Size}, err
+}
+
+// Build builds the image and takes it to its outputs.
+func (d *Docker) Build(ctx context.Context, req Request, on func(Event)) (Result, error) {
+	if err := d.CheckRequest(req); err != nil {
+		return Result{}, err
+	}
+	if len(req.Platforms) > 1 {
+		return d.buildIndex(ctx, req, on)
+	}
+	img, err := d.build(ctx, req, on)
+	if err != nil {
+		return Result{}, err
 	}
 	res := Result{
 		Digest:    digest.Digest(img.ID),
 		Platforms: []Platform{{OS: img.OS, Architecture: img.Arch}},
 		Size:      img.Size,
-		Skipped:   skipped,
 	}
 	for _, o := range req.Outputs {
 		if err := d.deliver(ctx, req, o, &res, on); err != nil {
@@ -106,30 +143,14 @@ func (d *Docker) Build(ctx context.Context, req Request, on func(Event)) (Result
 	return res, nil
 }
 
-// unchanged looks for an image that the same request made before.
-func (d *Docker) unchanged(ctx context.Context, req Request, fingerprint digest.Digest) (engine.Image, bool, error) {
-	if req.Force || req.NoCache || req.Pull {
-		return engine.Image{}, false, nil
-	}
-	img, err := d.Client.Image(ctx, req.Image)
-	if errors.Is(err, engine.ErrNotFound) {
-		return engine.Image{}, false, nil
-	}
-	return img, err == nil && img.Labels[LabelFingerprint] == fingerprint.String(), err
-}
-
-func (d *Docker) build(ctx context.Context, req Request, fingerprint digest.Digest, on func(Event)) (engine.Image, error) {
-	labels := maps.Clone(req.Labels)
-	if labels == nil {
-		labels = map[string]string{}
-	}
-	labels[LabelFingerprint] = fingerprint.String()
+// build makes an image for the first platform of the request in the engine.
+func (d *Docker) build(ctx context.Context, req Request, on func(Event)) (engine.Image, error) {
 	b := engine.Build{
 		Context: req.Context.FS(),
 		Key:     d.contextKey(req.Context.Function),
 		Tags:    []string{req.Image},
 		Args:    req.Args,
-		Labels:  labels,
+		Labels:  req.Labels,
 		NoCache: req.NoCache,
 		Pull:    req.Pull,
 		Squash:  req.Squash,
@@ -182,7 +203,7 @@ func (d *Docker) deliver(ctx context.Context, req Request, o Output, res *Result
 		}
 		res.Digest = digest.Digest(pushed)
 		for _, tag := range req.ExtraTags {
-			name := withTag(req.Image, tag)
+			name := Repository(req.Image) + ":" + tag
 			if err := d.Client.Tag(ctx, req.Image, name); err != nil {
 				return err
 			}
@@ -195,14 +216,6 @@ func (d *Docker) deliver(ctx context.Context, req Request, o Output, res *Result
 	return &UnsupportedError{Engine: DockerName, What: fmt.Sprintf("output to %q", o.Kind)}
 }
 
-func withTag(image, tag string) string {
-	repo := image
-	if slash, colon := strings.LastIndex(image, "/"), strings.LastIndex(image, ":"); colon > slash {
-		repo = image[:colon]
-	}
-	return repo + ":" + tag
-}
-
 func (d *Docker) save(ctx context.Context, image, path string) error {
 	tar, err := d.Client.Save(ctx, image)
 	if err != nil {
@@ -213,76 +226,4 @@ func (d *Docker) save(ctx context.Context, image, path string) error {
 		_, err := io.Copy(w, tar)
 		return err
 	})
-}
-
-// engineEvents turns the engine's events into ours: raw output into lines.
-type engineEvents struct {
-	function string
-	on       func(Event)
-
-	mu   sync.Mutex
-	open map[string][]byte // output of a step that does not end a line yet
-}
-
-func (t *engineEvents) event(e engine.Event) {
-	switch e.State {
-	case engine.StepStarted:
-		t.tell(EventStep, stepName(e.Name))
-	case engine.StepCached:
-		t.tell(EventStep, stepName(e.Name)+" (cached)")
-	case engine.StepWarning:
-		t.tell(EventWarning, e.Text)
-	case engine.StepProgress:
-		t.on(Event{Function: t.function, Kind: EventProgress, Done: e.Current, Total: e.Total})
-	case engine.StepLog:
-		t.log(e.Step, e.Text)
-	case engine.StepDone, engine.StepFailed:
-		t.end(e.Step)
-	}
-}
-
-func (t *engineEvents) tell(kind EventKind, text string) {
-	t.on(Event{Function: t.function, Kind: kind, Text: text})
-}
-
-// stepName drops the mark of steps that no line of the Dockerfile asked for.
-func stepName(name string) string { return strings.TrimPrefix(name, "[internal] ") }
-
-func (t *engineEvents) log(step, text string) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if t.open == nil {
-		t.open = map[string][]byte{}
-	}
-	buf := append(t.open[step], text...)
-	for {
-		line, rest, found := bytes.Cut(buf, []byte("\n"))
-		if !found {
-			break
-		}
-		t.tell(EventLog, strings.TrimSuffix(string(line), "\r"))
-		buf = rest
-	}
-	t.open[step] = buf
-}
-
-func (t *engineEvents) end(step string) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if rest := t.open[step]; len(rest) > 0 {
-		t.tell(EventLog, string(rest))
-	}
-	delete(t.open, step)
-}
-
-func (t *engineEvents) flush() {
-	t.mu.Lock()
-	steps := make([]string, 0, len(t.open))
-	for step := range t.open {
-		steps = append(steps, step)
-	}
-	t.mu.Unlock()
-	for _, step := range steps {
-		t.end(step)
-	}
 }

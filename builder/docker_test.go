@@ -5,6 +5,7 @@ package builder
 import (
 	"errors"
 	"log"
+	"net/http"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
@@ -17,6 +18,7 @@ import (
 	ggcr "github.com/google/go-containerregistry/pkg/registry"
 
 	"github.com/google/go-containerregistry/pkg/crane"
+	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"github.com/google/go-containerregistry/pkg/v1/tarball"
 )
 
@@ -61,7 +63,7 @@ func TestDockerBuildsWhatChanged(t *testing.T) {
 	build := func() Result {
 		t.Helper()
 		req.Context = p.mustPrepare(t)
-		results, err := BuildAll(t.Context(), d, []Request{req}, 1, func(e Event) {
+		results, err := BuildAll(t.Context(), SkipUnchanged(d, nil), []Request{req}, 1, func(e Event) {
 			mu.Lock()
 			defer mu.Unlock()
 			if e.Kind == EventStep {
@@ -106,10 +108,13 @@ func TestDockerRefusesWhatItCannotDo(t *testing.T) {
 	p := dockerProject(t, scratchFile)
 	d := newDocker(t, p)
 	for name, change := range map[string]func(*Request){
-		"several platforms": func(r *Request) { r.Platforms = []Platform{{"linux", "amd64", ""}, {"linux", "arm64", ""}} },
-		`"oci"`:             func(r *Request) { r.Outputs = []Output{{Kind: OutputOCI, Dest: "x"}} },
-		"mount_ssh":         func(r *Request) { r.SSH = true },
-		"squash":            func(r *Request) { r.Squash = true },
+		"several platforms": func(r *Request) {
+			r.Platforms = []Platform{{"linux", "amd64", ""}, {"linux", "arm64", ""}}
+			r.Outputs = []Output{{Kind: OutputEngine}}
+		},
+		`"oci"`:     func(r *Request) { r.Outputs = []Output{{Kind: OutputOCI, Dest: "x"}} },
+		"mount_ssh": func(r *Request) { r.SSH = true },
+		"squash":    func(r *Request) { r.Squash = true },
 	} {
 		req := dockerRequest(t, d, p.mustPrepare(t))
 		change(&req)
@@ -166,6 +171,40 @@ func TestDockerPushesAndSaves(t *testing.T) {
 	}
 }
 
+func TestDockerPublishesAnIndex(t *testing.T) {
+	t.Parallel()
+	p := dockerProject(t, "FROM scratch\nARG TARGETARCH\nLABEL arch=$TARGETARCH\nCOPY function /function\n")
+	d := newDocker(t, p)
+	d.Registry.Transport = http.DefaultTransport
+	srv := httptest.NewServer(ggcr.New(ggcr.Logger(log.New(&strings.Builder{}, "", 0))))
+	t.Cleanup(srv.Close)
+	req := dockerRequest(t, d, p.mustPrepare(t), OutputRegistry)
+	req.Image = strings.TrimPrefix(srv.URL, "http://") + "/me/fn:1"
+	req.ExtraTags = []string{"extra"}
+	req.Platforms = []Platform{{"linux", "amd64", ""}, {"linux", "arm64", ""}}
+	results, err := BuildAll(t.Context(), d, []Request{req}, 1, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, arch := range []string{"amd64", "arm64"} {
+		img, err := crane.Pull(Repository(req.Image)+":extra", crane.WithPlatform(&v1.Platform{OS: "linux", Architecture: arch}))
+		if err != nil {
+			t.Fatal(err)
+		}
+		file, err := img.ConfigFile()
+		if err != nil || file.Architecture != arch || file.Config.Labels["arch"] != arch {
+			t.Errorf("%s: %+v, %v", arch, file, err)
+		}
+	}
+	if digest, err := crane.Digest(req.Image); err != nil || digest != results[0].Digest.String() {
+		t.Errorf("digest %s, %v; want %s", digest, err, results[0].Digest)
+	}
+	names, err := d.Client.ImageNames(t.Context(), Repository(req.Image))
+	if err != nil || len(names) != 0 {
+		t.Errorf("names left in the engine: %v, %v", names, err)
+	}
+}
+
 func TestDockerEngineAway(t *testing.T) {
 	t.Parallel()
 	p := dockerProject(t, scratchFile)
@@ -190,6 +229,7 @@ func TestDockerReadsSecrets(t *testing.T) {
 	}
 	d := newDocker(t, p)
 	req := dockerRequest(t, d, p.mustPrepare(t))
+	req.NoCache = true // what a cached step said is not told again
 	req.Secrets = []Secret{{ID: "s", Path: filepath.Join(p.dir, "secret")}}
 	var mu sync.Mutex
 	var lines []string
