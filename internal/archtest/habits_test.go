@@ -159,7 +159,7 @@ func sources(t *testing.T, fset *token.FileSet) map[string]*ast.File {
 		if err != nil {
 			return err
 		}
-		if !strings.HasSuffix(rel, ".go") || strings.HasSuffix(rel, "_test.go") || strings.HasPrefix(rel, "internal/gatewaytest/") || strings.HasPrefix(rel, "internal/enginetest/") {
+		if !strings.HasSuffix(rel, ".go") || strings.HasSuffix(rel, "_test.go") || strings.HasPrefix(rel, "internal/gatewaytest/") || strings.HasPrefix(rel, "internal/enginetest/") || strings.HasPrefix(rel, "internal/processtest/") {
 			return nil
 		}
 		files[filepath.ToSlash(rel)], err = parser.ParseFile(fset, path, nil, parser.ParseComments)

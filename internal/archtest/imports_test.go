@@ -34,6 +34,7 @@ func ours() map[string][]string {
 		"internal/registry":     {"internal/atomicfile"},
 		"internal/engine":       {},
 		"internal/enginetest":   {"internal/engine"},
+		"internal/processtest":  {"internal/runtime"},
 		"internal/atomicfile":   {},
 		"internal/gatewaytest":  {"schema"},
 		"internal/gatewaysuite": {"gateway", "schema"},
@@ -65,7 +66,7 @@ func homes() map[string][]string {
 		"google.golang.org/grpc":                               {"internal/engine"},
 		"github.com/google/go-containerregistry":               {"builder", "internal/registry", "internal/runtime", "internal/plugin"},
 		"github.com/google/go-containerregistry/pkg/name":      {"builder", "internal/registry", "internal/runtime", "internal/plugin", "schema/value"},
-		"github.com/google/go-containerregistry/pkg/v1":        {"builder", "internal/registry", "internal/runtime", "internal/plugin", "local", "commands"},
+		"github.com/google/go-containerregistry/pkg/v1":        {"builder", "internal/registry", "internal/runtime", "internal/plugin", "internal/processtest", "local", "commands"},
 		"github.com/google/go-containerregistry/pkg/v1/daemon": {}, // brings a second docker client and holds images in memory
 		"cuelabs.dev/go/oci/ociregistry":                       {"internal/registry"},
 		"github.com/morikuni/aec":                              {"internal/term"},

@@ -1,0 +1,145 @@
+package commands
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"strconv"
+
+	"github.com/spf13/cobra"
+
+	"github.com/faas-cli/faas-cli/internal/engine"
+	"github.com/faas-cli/faas-cli/internal/runtime"
+	"github.com/faas-cli/faas-cli/local"
+)
+
+// platformFlags say how a local platform runs.
+type platformFlags struct {
+	port         int
+	portExplicit bool
+	runtime      runtimeName
+	origins      []string
+	registry     string // "" none, else a port
+}
+
+const (
+	defaultPort         = 8080
+	defaultRegistryPort = 5000
+)
+
+func (o *platformFlags) register(cmd *cobra.Command) {
+	f := cmd.Flags()
+	f.IntVar(&o.port, "port", defaultPort, "`port` of the gateway on 127.0.0.1; 0 for any free one")
+	f.Var(&o.runtime, "runtime", "what functions run as: auto, docker or process")
+	f.StringArrayVar(&o.origins, "allow-origin", nil, "`origin` of a web page that may call functions, such as http://localhost:3000 (repeatable)")
+	f.StringVar(&o.registry, "registry", "", "also serve images to other tools, on this `port` or any free one (default 5000)")
+	f.Lookup("registry").NoOptDefVal = strconv.Itoa(defaultRegistryPort)
+	_ = cmd.RegisterFlagCompletionFunc("runtime", cobra.FixedCompletions([]string{string(runtimeAuto), string(runtimeDocker), string(runtimeProcess)}, cobra.ShellCompDirectiveNoFileComp)) // the flag exists
+}
+
+func (o *platformFlags) complete(cmd *cobra.Command) { o.portExplicit = cmd.Flags().Changed("port") }
+
+func (o *platformFlags) validate() error {
+	if o.port < 0 || o.port > 65535 {
+		return usagef("--port %d is no port", o.port)
+	}
+	if _, err := o.registryPort(); err != nil {
+		return err
+	}
+	for _, origin := range o.origins {
+		if err := local.CheckOrigin(origin); err != nil {
+			return usagef("--allow-origin: %w", err)
+		}
+	}
+	return nil
+}
+
+// registryPort is the port that --registry names; 0 without the flag.
+func (o *platformFlags) registryPort() (int, error) {
+	if o.registry == "" {
+		return 0, nil
+	}
+	port, err := strconv.Atoi(o.registry)
+	if err != nil || port < 0 || port > 65535 {
+		return 0, usagef("--registry %q is no port", o.registry)
+	}
+	return port, nil
+}
+
+// args repeats the flags on the command line of another process.
+func (o *platformFlags) args() []string {
+	args := []string{"--port=" + strconv.Itoa(o.port), "--runtime=" + o.runtime.String()}
+	for _, origin := range o.origins {
+		args = append(args, "--allow-origin="+origin)
+	}
+	if o.registry != "" {
+		args = append(args, "--registry="+o.registry)
+	}
+	return args
+}
+
+// runPlatform runs a platform in this process until ctx ends.
+func (e *Env) runPlatform(ctx context.Context, dir string, o platformFlags, log io.Writer, ready func(local.Instance)) error {
+	self, err := e.Executable()
+	if err != nil {
+		return fmt.Errorf("find this program: %w", err)
+	}
+	port, err := o.registryPort()
+	if err != nil {
+		return err
+	}
+	logger := slog.New(slog.NewTextHandler(log, nil))
+	return local.Run(ctx, local.Options{
+		Dir: dir, Port: o.port, Runtime: o.runtime.String(), Origins: o.origins,
+		Registry: o.registry != "", RegistryPort: port,
+		Runtimes: e.localRuntimes(o.runtime, self, logger),
+		Version:  e.Version, Commit: e.Commit, Log: logger, Now: e.Now,
+	}, ready)
+}
+
+// localRuntimes makes the runtimes that --runtime asks for. With auto, what the native builder made runs as a process,
+// and everything else as a container if an engine answers.
+func (e *Env) localRuntimes(kind runtimeName, self string, log *slog.Logger) func(context.Context, local.Host) ([]runtime.Runtime, error) {
+	return func(ctx context.Context, h local.Host) ([]runtime.Runtime, error) {
+		var all []runtime.Runtime
+		if kind != runtimeDocker {
+			all = append(all, runtime.NewProcess(runtime.ProcessConfig{
+				Dir: h.RuntimeDir(runtime.Process), Images: h.Images, Supervisor: []string{self, "local", superviseName},
+				GatewayURL: h.GatewayURL, Path: e.get("PATH"), Log: log,
+			}))
+		}
+		if kind == runtimeProcess {
+			return all, nil
+		}
+		client, err := engine.Connect(ctx, engine.Options{Lookup: e.Lookup, UserAgent: e.userAgent()})
+		var unavailable *engine.UnavailableError
+		switch {
+		case errors.As(err, &unavailable) && kind != runtimeDocker:
+			log.Info("no container engine: functions run as processes", "reason", err)
+			return all, nil
+		case err != nil:
+			return nil, err
+		}
+		return append(all, runtime.NewDocker(ctx, runtime.DockerOptions{
+			Engine: client, Instance: h.ID, Dir: h.RuntimeDir(runtime.Docker), Image: h.Images.ByHash,
+		})), nil
+	}
+}
+
+// localStateDir is where the platform of this user keeps its state.
+func (e *Env) localStateDir() (string, error) { return local.StateDir(e.Lookup) }
+
+// startHint adds what can be done about a platform that does not start.
+func startHint(err error) error {
+	var port *local.PortError
+	var running *local.RunningError
+	switch {
+	case errors.As(err, &port):
+		return withHint(err, "end that program, or choose another port: faas-cli local start --port=PORT (0 for any)")
+	case errors.As(err, &running) && running.Instance.Address != "":
+		return withHint(err, "to start it anew: faas-cli local stop, then faas-cli local start")
+	}
+	return err
+}

@@ -1,0 +1,62 @@
+package commands
+
+import (
+	"context"
+	"strconv"
+
+	"github.com/spf13/cobra"
+
+	"github.com/faas-cli/faas-cli/internal/output"
+	"github.com/faas-cli/faas-cli/local"
+)
+
+type localStatusOptions struct{ format output.Format }
+
+func newLocalStatusCmd(env *Env) *cobra.Command {
+	o := localStatusOptions{format: output.Table}
+	cmd := &cobra.Command{
+		Use:     "status",
+		Short:   "Show whether the local platform runs, and where",
+		Long:    "Show whether the local platform runs, and where. Exit code 1 when it does not.",
+		Example: "  faas-cli local status\n  faas-cli local status --output json",
+		Args:    noArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return runLocalStatus(cmd.Context(), env, o)
+		},
+	}
+	cmd.Flags().VarP(&o.format, "output", "o", "output `format`: table, wide, json, yaml, name")
+	return cmd
+}
+
+func runLocalStatus(ctx context.Context, env *Env, o localStatusOptions) error {
+	dir, err := env.localStateDir()
+	if err != nil {
+		return err
+	}
+	in, err := local.Discover(dir)
+	if err != nil {
+		return withHint(err, "faas-cli local start")
+	}
+	if err := in.Prove(ctx, env.proofClient()); err != nil {
+		return err
+	}
+	return statusPrinter(o.format, dir).One(env.Term.Out, in)
+}
+
+func statusPrinter(f output.Format, dir string) output.Printer[local.Instance] {
+	type row = local.Instance
+	return output.Printer[row]{Format: f, Name: row.URL, Columns: []output.Column[row]{
+		{Header: "Gateway", Value: row.URL},
+		{Header: "Registry", Value: func(r row) string {
+			if r.Registry == "" {
+				return "-"
+			}
+			return r.Registry
+		}},
+		{Header: "Runtime", Value: func(r row) string { return r.Runtime }},
+		{Header: "Process", Value: func(r row) string { return strconv.Itoa(r.PID) }},
+		{Header: "Instance", Wide: true, Value: func(r row) string { return r.ID }},
+		{Header: "Version", Wide: true, Value: func(r row) string { return r.Version }},
+		{Header: "State", Wide: true, Value: func(row) string { return dir }},
+	}}
+}

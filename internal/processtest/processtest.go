@@ -1,0 +1,207 @@
+//go:build unix
+
+// Package processtest lets tests run functions as processes without building any: the test binary is the function, and
+// its own supervisor.
+package processtest
+
+import (
+	"archive/tar"
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"os/exec"
+	"os/signal"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+	"github.com/google/go-containerregistry/pkg/v1/empty"
+	"github.com/google/go-containerregistry/pkg/v1/mutate"
+	"github.com/google/go-containerregistry/pkg/v1/tarball"
+
+	"github.com/faas-cli/faas-cli/internal/runtime"
+)
+
+// Arguments that make the test binary something else.
+const (
+	supervise = "processtest-supervise"
+	serve     = "processtest-function"
+)
+
+// Main is the TestMain of packages that use this one.
+func Main(m *testing.M) {
+	if len(os.Args) > 1 {
+		switch os.Args[1] {
+		case supervise:
+			if err := runtime.Supervise(context.Background(), Supervisor(), os.Args[2:], os.Stdin, os.Stdout); err != nil {
+				fmt.Fprintln(os.Stderr, err)
+				os.Exit(1)
+			}
+			os.Exit(0)
+		case serve:
+			function()
+		}
+	}
+	os.Exit(m.Run())
+}
+
+// Supervisor is the command line of the supervisor.
+func Supervisor() []string {
+	self, err := os.Executable()
+	if err != nil {
+		panic(err)
+	}
+	return []string{self, supervise}
+}
+
+// Image is an image of the function. The binary is not in it but named by its absolute path: copying it for every test
+// would be most of their time.
+func Image(t testing.TB, env ...string) v1.Image {
+	t.Helper()
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var b bytes.Buffer
+	w := tar.NewWriter(&b)
+	for _, f := range []struct{ name, text string }{{"app/greeting.txt", "from the image"}, {"app/sub/x", strings.Join(env, ",")}} {
+		if err := w.WriteHeader(&tar.Header{Name: f.name, Mode: 0o644, Size: int64(len(f.text))}); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := io.WriteString(w, f.text); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	layer, err := tarball.LayerFromOpener(func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(b.Bytes())), nil })
+	if err != nil {
+		t.Fatal(err)
+	}
+	img, err := mutate.AppendLayers(empty.Image, layer)
+	if err != nil {
+		t.Fatal(err)
+	}
+	img, err = mutate.Config(img, v1.Config{
+		Entrypoint: []string{self, serve}, Env: append([]string{"PATH=/nowhere", "GREETING=/app/greeting.txt"}, env...), WorkingDir: "/app",
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return img
+}
+
+// function is an HTTP server that does what its caller says:
+//
+//	/env              its environment, as JSON
+//	/file?path=       a file's content
+//	/exit?code=       ends
+//	/spawn            starts a process in a session of its own and says its number
+//	/eat?mib=         takes memory
+//	/log?text=&n=     writes lines
+//	/sse              three server-sent events, 50 ms apart
+//	/sleep?ms=        answers later
+//	/big?mib=         a large answer
+//	otherwise         method, path, query, body and X- headers, as JSON
+//
+// Its environment: crash=1 ends it at once, deaf=1 keeps it from ending on SIGTERM, version is part of the answers.
+func function() {
+	if os.Getenv("crash") == "1" {
+		fmt.Println("about to crash")
+		os.Exit(3)
+	}
+	srv := &http.Server{Addr: "127.0.0.1:" + os.Getenv("port"), Handler: http.HandlerFunc(answer), ReadHeaderTimeout: time.Minute}
+	signals := make(chan os.Signal, 1)
+	signal.Notify(signals, syscall.SIGTERM)
+	go func() {
+		<-signals
+		if os.Getenv("deaf") != "1" {
+			_ = srv.Shutdown(context.Background())
+			os.Exit(0)
+		}
+	}()
+	fmt.Println("listening")
+	if err := srv.ListenAndServe(); err != http.ErrServerClosed { //nolint:errorlint // not wrapped
+		fmt.Println(err)
+		os.Exit(1)
+	}
+	select {}
+}
+
+var hoard [][]byte //nolint:gochecknoglobals // memory that is to stay
+
+func answer(w http.ResponseWriter, r *http.Request) {
+	q := r.URL.Query()
+	number := func(key string) int { n, _ := strconv.Atoi(q.Get(key)); return n }
+	switch r.URL.Path {
+	case "/_/health":
+	case "/env":
+		_ = json.NewEncoder(w).Encode(os.Environ())
+	case "/file":
+		b, err := os.ReadFile(q.Get("path"))
+		if err != nil {
+			http.Error(w, err.Error(), http.StatusNotFound)
+			return
+		}
+		_, _ = w.Write(b)
+	case "/exit":
+		os.Exit(number("code"))
+	case "/spawn":
+		cmd := exec.Command("sleep", "1000")
+		cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
+		if err := cmd.Start(); err != nil {
+			http.Error(w, err.Error(), http.StatusInternalServerError)
+			return
+		}
+		_, _ = fmt.Fprint(w, cmd.Process.Pid)
+	case "/eat":
+		b := make([]byte, number("mib")<<20)
+		for i := 0; i < len(b); i += 4096 {
+			b[i] = 1
+		}
+		hoard = append(hoard, b)
+	case "/log":
+		for i := range max(1, number("n")) {
+			fmt.Println(q.Get("text"), i)
+		}
+	case "/sse":
+		w.Header().Set("Content-Type", "text/event-stream")
+		for i := range 3 {
+			_, _ = fmt.Fprintf(w, "data: %d\n\n", i)
+			_ = http.NewResponseController(w).Flush()
+			time.Sleep(50 * time.Millisecond)
+		}
+	case "/sleep":
+		time.Sleep(time.Duration(number("ms")) * time.Millisecond)
+	case "/big":
+		b := make([]byte, 1<<20)
+		for range number("mib") {
+			_, _ = w.Write(b)
+		}
+	default:
+		body, _ := io.ReadAll(r.Body)
+		headers := map[string]string{}
+		for key := range r.Header {
+			if strings.HasPrefix(key, "X-") {
+				headers[key] = r.Header.Get(key)
+			}
+		}
+		wd, _ := os.Getwd()
+		if code := number("status"); code != 0 {
+			w.WriteHeader(code)
+		}
+		_ = json.NewEncoder(w).Encode(map[string]any{
+			"method": r.Method, "path": r.URL.EscapedPath(), "query": r.URL.RawQuery, "body": string(body), "headers": headers,
+			"version": os.Getenv("version"), "dir": filepath.Base(wd), "pid": os.Getpid(),
+		})
+	}
+}

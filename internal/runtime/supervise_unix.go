@@ -1,0 +1,41 @@
+//go:build unix && !linux
+
+package runtime
+
+import (
+	"errors"
+	"io"
+	"syscall"
+	"time"
+)
+
+// limitsMemory says that memory limits are enforced.
+const limitsMemory = false
+
+const memoryEvery = time.Second
+
+// mountMode is how a function can be given its own view of the file system; only Linux can.
+type mountMode string
+
+const noMounts mountMode = ""
+
+func (mountMode) apply(*syscall.SysProcAttr) {}
+
+func probeMounts([]string) mountMode { return noMounts }
+
+func adoptOrphans() {}
+
+// endAll ends the function's process group; what left it escapes.
+func endAll(pid int) { _ = syscall.Kill(-pid, syscall.SIGKILL) }
+
+func reapOrphans(int) {}
+
+func residentBytes(int) int64 { return 0 }
+
+func cpuTicks(int) int64 { return 0 }
+
+var errOnlyLinux = errors.New("private mounts need Linux")
+
+func probe() error { return errOnlyLinux }
+
+func execute(io.Reader) error { return errOnlyLinux }

@@ -1,0 +1,18 @@
+//go:build unix
+
+package local
+
+import (
+	"os"
+	"os/exec"
+	"syscall"
+)
+
+// detach keeps the terminal's signals from a command.
+func detach(cmd *exec.Cmd) { cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true} }
+
+// interrupt asks a process that is being started to end.
+func interrupt(p *os.Process) { _ = p.Signal(os.Interrupt) }
+
+// terminate asks a platform to end.
+func terminate(p *os.Process) error { return p.Signal(syscall.SIGTERM) }

@@ -1,0 +1,445 @@
+package local
+
+import (
+	"cmp"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"maps"
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/faas-cli/faas-cli/internal/runtime"
+	"github.com/faas-cli/faas-cli/schema"
+)
+
+// Images finds images by name. internal/registry's store is one, through [StoreImages].
+type Images interface {
+	// Resolve returns the digest that name stands for here, "sha256:…"; ok is false when no image has the name.
+	Resolve(name string) (digest string, ok bool, err error)
+}
+
+// fleet is all functions of a platform.
+type fleet struct {
+	state    state
+	runtimes []runtime.Runtime // in the order in which they are tried
+	images   Images
+	metrics  *metrics
+	probes   *http.Client // asks replicas for their health
+	log      *slog.Logger
+	now      func() time.Time
+
+	secretsMu      sync.RWMutex  // held while secrets are read or written, so that a set is of one time
+	secretsVersion atomic.Uint64 // counts changes
+
+	mu        sync.RWMutex
+	functions map[runtime.Ref]*function
+	closing   bool
+}
+
+var (
+	errClosing  = errors.New("the platform is stopping")
+	errBadInput = errors.New("bad request")
+)
+
+// inputError is a refusal that is the caller's to mend; its text is the answer.
+type inputError struct{ text string }
+
+func (e *inputError) Error() string        { return e.text }
+func (e *inputError) Is(target error) bool { return target == errBadInput }
+
+func badInput(format string, args ...any) error {
+	return &inputError{text: fmt.Sprintf(format, args...)}
+}
+
+// lookup returns the function, or nil.
+func (fl *fleet) lookup(ref runtime.Ref) *function {
+	fl.mu.RLock()
+	defer fl.mu.RUnlock()
+	return fl.functions[ref]
+}
+
+// list returns the functions of a namespace, or all for "", by namespace and name.
+func (fl *fleet) list(namespace string) []*function {
+	fl.mu.RLock()
+	all := slices.Collect(maps.Values(fl.functions))
+	fl.mu.RUnlock()
+	all = slices.DeleteFunc(all, func(f *function) bool { return namespace != "" && f.ref.Namespace != namespace })
+	slices.SortFunc(all, func(a, b *function) int {
+		return cmp.Or(cmp.Compare(a.ref.Namespace, b.ref.Namespace), cmp.Compare(a.ref.Name, b.ref.Name))
+	})
+	return all
+}
+
+// forget takes a removed function out of the list.
+func (fl *fleet) forget(f *function) {
+	fl.mu.Lock()
+	defer fl.mu.Unlock()
+	if fl.functions[f.ref] == f {
+		delete(fl.functions, f.ref)
+	}
+	fl.metrics.forget(f.ref)
+}
+
+func (fl *fleet) runtime(kind runtime.Kind) runtime.Runtime {
+	for _, rt := range fl.runtimes {
+		if rt.Kind() == kind {
+			return rt
+		}
+	}
+	return nil
+}
+
+// create deploys a new function. It fails with errExists if there is one. The function stays, and is tried again, when
+// its replicas do not become healthy; the error says so.
+func (fl *fleet) create(ctx context.Context, d schema.FunctionDeployment) (notes []string, err error) {
+	rec, notes, err := fl.plan(ctx, d)
+	if err != nil {
+		return nil, err
+	}
+	rec.Created = fl.now().UTC()
+	f := newFunction(fl, rec.ref())
+	f.turn <- struct{}{}
+	defer f.unlock()
+	fl.mu.Lock()
+	if fl.closing {
+		fl.mu.Unlock()
+		return nil, errClosing
+	}
+	if fl.functions[f.ref] != nil {
+		fl.mu.Unlock()
+		return nil, errExists
+	}
+	fl.functions[f.ref] = f
+	fl.mu.Unlock()
+	err = f.rollOut(ctx, rec)
+	if f.current().Version == 0 && f.current().Revision == "" { // not even recorded
+		f.mu.Lock()
+		f.gone = true
+		f.mu.Unlock()
+		fl.forget(f)
+	}
+	return notes, err
+}
+
+// update deploys a function that exists; otherwise it fails with errNoFunction. A failed update changes nothing.
+func (fl *fleet) update(ctx context.Context, d schema.FunctionDeployment) (notes []string, err error) {
+	f := fl.lookup(runtime.Ref{Name: d.Service, Namespace: cmp.Or(d.Namespace, DefaultNamespace)})
+	if f == nil {
+		return nil, errNoFunction
+	}
+	if err := f.lock(ctx); err != nil {
+		return nil, err
+	}
+	defer f.unlock()
+	rec, notes, err := fl.plan(ctx, d)
+	if err != nil {
+		return nil, err
+	}
+	if fl.isClosing() {
+		return nil, errClosing
+	}
+	old := f.current()
+	rec.Created = old.Created
+	rec.Replicas = max(rec.Replicas, old.Replicas)
+	return notes, f.rollOut(ctx, rec)
+}
+
+func (fl *fleet) isClosing() bool {
+	fl.mu.RLock()
+	defer fl.mu.RUnlock()
+	return fl.closing
+}
+
+// maxReplicas bounds a function on one machine.
+const maxReplicas = 100
+
+// plan checks a deployment and turns it into what is recorded. Notes are what cannot be honoured.
+func (fl *fleet) plan(ctx context.Context, d schema.FunctionDeployment) (record, []string, error) {
+	d.Namespace = cmp.Or(d.Namespace, DefaultNamespace)
+	if !validName(d.Service) {
+		return record{}, nil, badInput("function name %q is not valid: at most 63 of a-z, 0-9 and -, beginning and ending with a letter or digit", d.Service)
+	}
+	if err := fl.checkNamespace(d.Namespace); err != nil {
+		return record{}, nil, err
+	}
+	if d.Image == "" {
+		return record{}, nil, badInput("function %s: no image given", d.Service)
+	}
+	rec := record{Version: stateVersion, Deployment: d, Replicas: minReplicas(d.Labels)}
+	digest, found, err := fl.images.Resolve(d.Image)
+	if err != nil {
+		return record{}, nil, badInput("image %q: %v", d.Image, err)
+	}
+	if found {
+		rec.Digest = digest
+	}
+	spec, err := fl.spec(rec)
+	if err != nil {
+		return record{}, nil, err
+	}
+	rt, digest, err := fl.choose(ctx, spec)
+	if err != nil {
+		return record{}, nil, err
+	}
+	rec.Runtime, rec.Digest = rt.Kind(), digest
+	rec.Revision, err = revision(rec)
+	return rec, rt.Notes(spec), err
+}
+
+// choose returns the first runtime that can run spec, and what the image's name means to it.
+func (fl *fleet) choose(ctx context.Context, spec runtime.Spec) (runtime.Runtime, string, error) {
+	var reasons []string
+	for _, rt := range fl.runtimes {
+		digest, err := usable(ctx, rt, spec)
+		if err == nil {
+			return rt, digest, nil
+		}
+		if !errors.Is(err, runtime.ErrUnsupported) && !errors.Is(err, runtime.ErrNoImage) {
+			return nil, "", fmt.Errorf("%s: %w", rt.Kind(), err)
+		}
+		reasons = append(reasons, fmt.Sprintf("%s: %v", rt.Kind(), err))
+	}
+	if len(reasons) == 0 {
+		reasons = []string{"this platform has no runtime"}
+	}
+	return nil, "", badInput("image %q cannot be run: %s", spec.Image, strings.Join(reasons, "; "))
+}
+
+// usable says whether rt can run spec, and what the image's name means to it.
+func usable(ctx context.Context, rt runtime.Runtime, spec runtime.Spec) (digest string, err error) {
+	if pinner, ok := rt.(runtime.Pinner); ok && spec.Digest == "" {
+		if spec.Digest, err = pinner.Pin(ctx, spec.Image); err != nil {
+			return "", err
+		}
+	}
+	return spec.Digest, rt.Check(ctx, spec)
+}
+
+// minReplicas is what a function starts with.
+func minReplicas(labels map[string]string) int {
+	n, err := strconv.Atoi(labels["com.openfaas.scale.min"])
+	if err != nil || n < 1 {
+		return 1
+	}
+	return min(n, maxReplicas)
+}
+
+// specOf returns what the replicas of a recorded function are started from.
+func (fl *fleet) specOf(rec record) (runtime.Runtime, runtime.Spec, error) {
+	rt := fl.runtime(rec.Runtime)
+	if rt == nil {
+		return nil, runtime.Spec{}, badInput("function %s needs the %s runtime, which this platform was started without", rec.Deployment.Service, rec.Runtime)
+	}
+	spec, err := fl.spec(rec)
+	return rt, spec, err
+}
+
+// spec translates a deployment. The values of secrets are read when a replica starts; here only their names count.
+func (fl *fleet) spec(rec record) (runtime.Spec, error) {
+	d := rec.Deployment
+	spec := runtime.Spec{
+		Ref: rec.ref(), Revision: rec.Revision, Image: d.Image, Digest: rec.Digest,
+		Env: map[string]string{}, Labels: d.Labels, Annotations: d.Annotations,
+		ReadOnlyRoot: d.ReadOnlyRootFilesystem, Secrets: map[string][]byte{},
+	}
+	maps.Copy(spec.Env, d.EnvVars)
+	if d.EnvProcess != "" && spec.Env["fprocess"] == "" {
+		spec.Env["fprocess"] = d.EnvProcess
+	}
+	spec.Env["OPENFAAS_NAME"], spec.Env["OPENFAAS_NAMESPACE"] = d.Service, d.Namespace
+	if path := d.Annotations[runtime.HealthPathAnnotation]; path != "" && !strings.HasPrefix(path, "/") {
+		return spec, badInput("annotation %s: %q does not begin with /", runtime.HealthPathAnnotation, path)
+	}
+	if d.Limits != nil {
+		var err error
+		if spec.Memory, err = bytesOf(d.Limits.Memory); err != nil {
+			return spec, badInput("limits: %v", err)
+		}
+		if spec.MilliCPU, err = milliOf(d.Limits.CPU); err != nil {
+			return spec, badInput("limits: %v", err)
+		}
+	}
+	have, err := fl.state.secrets(d.Namespace)
+	if err != nil {
+		return spec, fmt.Errorf("list secrets: %w", err)
+	}
+	for _, name := range d.Secrets {
+		if !slices.Contains(have, name) {
+			return spec, badInput("unable to find secret: %s", name)
+		}
+		spec.Secrets[name] = nil
+	}
+	return spec, nil
+}
+
+// revision identifies what a replica is started from: the same deployment of the same image has the same.
+func revision(rec record) (string, error) {
+	b, err := json.Marshal(struct {
+		D schema.FunctionDeployment
+		I string
+		R runtime.Kind
+	}{rec.Deployment, rec.Digest, rec.Runtime})
+	if err != nil {
+		return "", err
+	}
+	sum := sha256.Sum256(b)
+	return hex.EncodeToString(sum[:10]), nil
+}
+
+// start starts a slot.
+func (fl *fleet) start(ctx context.Context, f *function, rt runtime.Runtime, spec runtime.Spec, adopted runtime.Replica) *slot {
+	return startSlot(ctx, f, rt, spec, adopted)
+}
+
+// secretsOf reads secrets, and the number of changes until then.
+func (fl *fleet) secretsOf(namespace string, names []string) (map[string][]byte, uint64, error) {
+	fl.secretsMu.RLock()
+	defer fl.secretsMu.RUnlock()
+	values := make(map[string][]byte, len(names))
+	for _, name := range names {
+		v, err := fl.state.secret(namespace, name)
+		if errors.Is(err, fs.ErrNotExist) { // removed since it was deployed, as a function may see on any platform
+			continue
+		}
+		if err != nil {
+			return nil, 0, fmt.Errorf("read secret %q: %w", name, err)
+		}
+		values[name] = v
+	}
+	return values, fl.secretsVersion.Load(), nil
+}
+
+// changeSecret runs change and hands the replicas that use the secret its new value.
+func (fl *fleet) changeSecret(ctx context.Context, namespace, name string, change func() error) error {
+	fl.secretsMu.Lock()
+	err := change()
+	fl.secretsVersion.Add(1)
+	fl.secretsMu.Unlock()
+	if err != nil {
+		return err
+	}
+	var errs []error
+	for _, f := range fl.list(namespace) {
+		if slices.Contains(f.current().Deployment.Secrets, name) {
+			errs = append(errs, f.pushSecrets(ctx))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// pushSecrets hands every replica what its secrets are now.
+func (f *function) pushSecrets(ctx context.Context) error {
+	type held struct {
+		s *slot
+		r runtime.Replica
+	}
+	var replicas []held
+	f.mu.Lock()
+	for _, s := range f.slots {
+		if s.replica != nil {
+			replicas = append(replicas, held{s, s.replica})
+		}
+	}
+	f.mu.Unlock()
+	var errs []error
+	for _, h := range replicas {
+		if err := f.refreshSecrets(ctx, h.s, h.r); err != nil {
+			errs = append(errs, fmt.Errorf("update the secrets of %s: %w", f.ref, err))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// checkNamespace refuses namespaces that do not exist.
+func (fl *fleet) checkNamespace(name string) error {
+	all, err := fl.state.namespaces()
+	if err != nil {
+		return fmt.Errorf("list namespaces: %w", err)
+	}
+	if !slices.ContainsFunc(all, func(n schema.FunctionNamespace) bool { return n.Name == name }) {
+		return badInput("namespace not valid: %q does not exist", name)
+	}
+	return nil
+}
+
+// restore brings back what the state folder records: replicas that still run are taken over, the others started.
+// A function that cannot be restored is logged and stays, so that it can be seen and replaced.
+func (fl *fleet) restore(ctx context.Context) error {
+	records, err := fl.state.functions()
+	if err != nil {
+		return fmt.Errorf("read functions: %w", err)
+	}
+	type generation struct {
+		runtime.Ref
+		revision string
+	}
+	running := map[generation][]runtime.Replica{}
+	for _, rt := range fl.runtimes {
+		replicas, err := rt.Adopt(ctx)
+		if err != nil {
+			return fmt.Errorf("%s runtime: %w", rt.Kind(), err)
+		}
+		for _, r := range replicas {
+			g := generation{r.Info().Ref, r.Info().Revision}
+			running[g] = append(running[g], r)
+		}
+	}
+	for _, rec := range records {
+		f := newFunction(fl, rec.ref())
+		f.rec = rec
+		fl.mu.Lock()
+		fl.functions[f.ref] = f
+		fl.mu.Unlock()
+		fl.metrics.replicas(f.ref, rec.Replicas)
+		rt, spec, err := fl.specOf(rec)
+		if err != nil {
+			fl.log.Warn("function not restored", "function", f.ref.String(), "error", err)
+			f.failure = err
+			continue
+		}
+		g := generation{f.ref, rec.Revision}
+		for range rec.Replicas {
+			var adopted runtime.Replica
+			if rest := running[g]; len(rest) > 0 {
+				adopted, running[g] = rest[0], rest[1:]
+			}
+			f.mu.Lock()
+			f.slots = append(f.slots, fl.start(ctx, f, rt, spec, adopted))
+			f.mu.Unlock()
+		}
+	}
+	for _, rest := range running { // of removed functions and older generations
+		for _, r := range rest {
+			if err := r.Stop(ctx, graceDefault); err != nil {
+				fl.log.Warn("stop a replica that nobody wants", "replica", r.Info().ID, "error", err)
+			}
+		}
+	}
+	return nil
+}
+
+// close ends all replicas; the records stay for the next start.
+func (fl *fleet) close() {
+	fl.mu.Lock()
+	fl.closing = true
+	fl.mu.Unlock()
+	var g sync.WaitGroup
+	for _, f := range fl.list("") {
+		g.Go(func() {
+			f.turn <- struct{}{} // a change that is under way ends first
+			f.stopAll()
+		})
+	}
+	g.Wait()
+}

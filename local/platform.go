@@ -1,0 +1,363 @@
+package local
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/faas-cli/faas-cli/internal/atomicfile"
+	"github.com/faas-cli/faas-cli/internal/registry"
+	"github.com/faas-cli/faas-cli/internal/runtime"
+)
+
+// Options are how a platform is started.
+type Options struct {
+	Dir     string // state folder; made if it does not exist
+	Port    int    // of the gateway on 127.0.0.1; 0: any free one
+	Runtime string // what Instance.Runtime says
+	Origins []string
+
+	Registry     bool // serve the image store to other tools
+	RegistryPort int  // preferred; another is taken when it is not free
+
+	// Runtimes makes the runtimes, in the order in which they are tried. The platform closes them.
+	Runtimes func(ctx context.Context, h Host) ([]runtime.Runtime, error)
+
+	Version string
+	Commit  string
+	Log     *slog.Logger
+	Now     func() time.Time
+}
+
+// Host is what runtimes may need to know of the platform they run for.
+type Host struct {
+	ID         string // of the instance; a DNS label
+	Dir        string // state folder; see RuntimeDir
+	GatewayURL string // as this machine's processes reach it
+	Images     StoreImages
+}
+
+// RuntimeDir is the folder that a runtime may keep its own files in.
+func (h Host) RuntimeDir(kind runtime.Kind) string { return filepath.Join(h.Dir, string(kind)) }
+
+// RunningError says that a platform runs already.
+type RunningError struct{ Instance Instance }
+
+func (e *RunningError) Error() string {
+	if e.Instance.Address == "" {
+		return "the local platform is being started or stopped by another command"
+	}
+	return fmt.Sprintf("the local platform runs already, at %s (process %d)", e.Instance.URL(), e.Instance.PID)
+}
+
+// PortError says that the gateway's port is taken.
+type PortError struct {
+	Port   int
+	Holder string // "process 12 (nginx)", or empty when that cannot be found out
+	Err    error
+}
+
+func (e *PortError) Error() string {
+	if e.Holder == "" {
+		return fmt.Sprintf("port %d of 127.0.0.1 is taken", e.Port)
+	}
+	return fmt.Sprintf("port %d of 127.0.0.1 is taken by %s", e.Port, e.Holder)
+}
+
+func (e *PortError) Unwrap() error { return e.Err }
+
+const (
+	// drainLimit is how long accepted asynchronous calls may take when the platform stops.
+	drainLimit = 15 * time.Second
+	// answerLimit is how long calls in flight may take then.
+	answerLimit = 10 * time.Second
+	lockWait    = time.Second
+)
+
+// Run runs a platform until ctx ends, which is its normal end: then it stops everything and returns nil. ready is called
+// once, when it answers. It fails with a *RunningError when one runs already, and with a *PortError when the port is
+// taken.
+func Run(ctx context.Context, o Options, ready func(Instance)) (err error) {
+	if err := os.MkdirAll(o.Dir, 0o700); err != nil {
+		return fmt.Errorf("start the local platform: %w", err)
+	}
+	held, err := lockPatiently(ctx, filepath.Join(o.Dir, lockFile))
+	if errors.Is(err, errLocked) {
+		in, _ := Discover(o.Dir) // without: it is starting or stopping
+		return &RunningError{Instance: in}
+	}
+	if err != nil {
+		return fmt.Errorf("start the local platform: %w", err)
+	}
+	defer func() { _ = held.Close() }()
+	id, err := identify(o.Dir)
+	if err != nil {
+		return fmt.Errorf("start the local platform: %w", err)
+	}
+	l, err := listen(ctx, o.Port)
+	if err != nil {
+		return err
+	}
+	p := &platform{o: o, id: id, store: registry.Open(ImagesDir(o.Dir))}
+	p.in = Instance{
+		ID: id.id, Address: l.Addr().String(), Runtime: o.Runtime, PID: os.Getpid(), Version: o.Version, Started: o.Now().UTC(), dir: o.Dir,
+	}
+	if err := p.serve(ctx, l, ready); err != nil {
+		return fmt.Errorf("run the local platform: %w", err)
+	}
+	return nil
+}
+
+// platform is a Run.
+type platform struct {
+	o       Options
+	id      identity
+	in      Instance
+	store   *registry.Store
+	servers []*http.Server
+	starts  []func() error
+}
+
+// serve serves on l, which it closes, until ctx ends.
+func (p *platform) serve(ctx context.Context, l net.Listener, ready func(Instance)) (err error) {
+	listeners := []net.Listener{l}
+	defer func() {
+		for _, l := range listeners { // those that no server got
+			_ = l.Close()
+		}
+	}()
+	images := StoreImages{p.store}
+	runtimes, err := p.o.Runtimes(ctx, Host{ID: p.id.id, Dir: p.o.Dir, GatewayURL: p.in.URL(), Images: images})
+	if err != nil {
+		return err
+	}
+	server, err := NewServer(ctx, Config{
+		Dir: p.o.Dir, Runtimes: runtimes, Images: images, Log: p.o.Log, Now: p.o.Now,
+		ID: p.id.id, Key: p.id.key, Password: p.id.password, Address: p.in.Address, Origins: p.o.Origins,
+		Version: p.o.Version, Commit: p.o.Commit,
+	})
+	if err != nil {
+		return err
+	}
+	defer func() {
+		// What follows outlives the context, whose end is the reason for it.
+		drain, cancel := context.WithTimeout(context.WithoutCancel(ctx), drainLimit)
+		defer cancel()
+		err = errors.Join(err, server.Close(drain))
+	}()
+	if err := server.Restore(ctx); err != nil {
+		return err
+	}
+	p.add(l, server.Handler())
+	for _, rt := range runtimes {
+		network, ok := rt.(runtime.FunctionNetwork)
+		if !ok {
+			continue
+		}
+		fl, hosts, err := network.Listen(ctx)
+		if err != nil { // functions run; only calls between them do not
+			p.o.Log.Warn("functions cannot call each other", "runtime", rt.Kind(), "error", err)
+			continue
+		}
+		listeners = append(listeners, fl)
+		calls, err := server.CallHandler(callHosts(fl, hosts))
+		if err != nil {
+			return err
+		}
+		p.add(fl, calls)
+	}
+	if p.o.Registry {
+		rl, err := listenNear(ctx, p.o.RegistryPort)
+		if err != nil {
+			return fmt.Errorf("registry: %w", err)
+		}
+		listeners = append(listeners, rl)
+		p.in.Registry = rl.Addr().String()
+		p.add(rl, p.store.Handler(registry.ServerOptions{User: User, Password: p.id.password}))
+	}
+	if err := writeJSON(filepath.Join(p.o.Dir, instanceFile), p.in); err != nil {
+		return err
+	}
+	defer func() { _ = os.Remove(filepath.Join(p.o.Dir, instanceFile)) }()
+	return p.until(ctx, server, ready)
+}
+
+// callHosts are what functions may call the listener: its address and the given names, with its port.
+func callHosts(l net.Listener, names []string) []string {
+	host, port, err := net.SplitHostPort(l.Addr().String())
+	if err != nil {
+		return nil
+	}
+	return listenerHosts(append([]string{host}, names...), port)
+}
+
+// add makes a listener and its handler part of the platform. Timeouts bound only what comes before a body: a function
+// may take its time.
+func (p *platform) add(l net.Listener, h http.Handler) {
+	srv := &http.Server{
+		Handler: h, ReadHeaderTimeout: 30 * time.Second, IdleTimeout: 2 * time.Minute,
+		ErrorLog: slog.NewLogLogger(p.o.Log.Handler(), slog.LevelWarn),
+	}
+	p.servers = append(p.servers, srv)
+	p.starts = append(p.starts, func() error {
+		if err := srv.Serve(l); !errors.Is(err, http.ErrServerClosed) {
+			return err
+		}
+		return nil
+	})
+}
+
+// until serves until ctx ends or a listener fails.
+func (p *platform) until(ctx context.Context, server *Server, ready func(Instance)) error {
+	g, ctx := errgroup.WithContext(ctx)
+	for _, start := range p.starts {
+		g.Go(start)
+	}
+	g.Go(func() error {
+		<-ctx.Done()
+		server.StopStreams()
+		limited, cancel := context.WithTimeout(context.WithoutCancel(ctx), answerLimit)
+		defer cancel()
+		for _, srv := range p.servers {
+			if srv.Shutdown(limited) != nil {
+				_ = srv.Close()
+			}
+		}
+		return nil
+	})
+	ready(p.in)
+	return g.Wait()
+}
+
+// lockPatiently takes the lock, which others may hold for an instant to see whether it is taken.
+func lockPatiently(ctx context.Context, path string) (*os.File, error) {
+	ctx, cancel := context.WithTimeout(ctx, lockWait)
+	defer cancel()
+	for {
+		f, err := lock(path)
+		if !errors.Is(err, errLocked) {
+			return f, err
+		}
+		select {
+		case <-time.After(lockPoll):
+		case <-ctx.Done():
+			return nil, errLocked
+		}
+	}
+}
+
+const lockPoll = 20 * time.Millisecond
+
+// identity is what makes an instance itself, from its first start until its state is purged.
+type identity struct {
+	id       string
+	key      []byte
+	password string
+}
+
+// idFile holds the identifier of the instance.
+const idFile = "id"
+
+// identify reads the identity of the state folder, making it the first time.
+func identify(dir string) (identity, error) {
+	id, err := secretFile(filepath.Join(dir, idFile), func() string { return "local-" + randomHex(6) })
+	if err != nil {
+		return identity{}, err
+	}
+	key, err := secretFile(filepath.Join(dir, keyFile), func() string { return randomHex(nonceSize) })
+	if err != nil {
+		return identity{}, err
+	}
+	password, err := secretFile(filepath.Join(dir, passwordFile), rand.Text)
+	return identity{id: id, key: []byte(key), password: password}, err
+}
+
+// secretFile returns the content of a file, writing it the first time. Only its owner may read it.
+func secretFile(path string, make func() string) (string, error) {
+	b, err := os.ReadFile(path)
+	if err == nil && len(b) > 0 {
+		return strings.TrimSpace(string(b)), nil
+	}
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return "", err
+	}
+	s := make()
+	return s, atomicfile.WriteBytes(path, 0o600, []byte(s))
+}
+
+func randomHex(n int) string {
+	b := make([]byte, n)
+	_, _ = rand.Read(b) // never fails: package documentation
+	return hex.EncodeToString(b)
+}
+
+// listen opens the gateway's port on the loopback address, and no other.
+func listen(ctx context.Context, port int) (net.Listener, error) {
+	var lc net.ListenConfig
+	l, err := lc.Listen(ctx, "tcp4", net.JoinHostPort("127.0.0.1", strconv.Itoa(port)))
+	if errors.Is(err, syscall.EADDRINUSE) {
+		return nil, &PortError{Port: port, Holder: holderOf(port), Err: err}
+	}
+	return l, err
+}
+
+// listenNear opens the port, or any free one when it is taken.
+func listenNear(ctx context.Context, port int) (net.Listener, error) {
+	l, err := listen(ctx, port)
+	var taken *PortError
+	if errors.As(err, &taken) {
+		return listen(ctx, 0)
+	}
+	return l, err
+}
+
+// StoreImages makes an image store the [Images] of a platform and of its process runtime.
+type StoreImages struct{ Store *registry.Store }
+
+var (
+	_ Images               = StoreImages{}
+	_ runtime.NativeImages = StoreImages{}
+)
+
+// Resolve returns what the name means in the store.
+func (s StoreImages) Resolve(name string) (digest string, ok bool, err error) {
+	h, ok, err := s.Store.Resolve(name)
+	return h.String(), ok, err
+}
+
+// Native reports whether the native engine built the image.
+func (s StoreImages) Native(digest string) bool {
+	h, err := v1.NewHash(digest)
+	return err == nil && s.Store.Native(h)
+}
+
+// Image returns the image, of an index the one for this machine.
+func (s StoreImages) Image(ctx context.Context, digest string) (v1.Image, error) {
+	h, err := v1.NewHash(digest)
+	if err != nil {
+		return nil, err
+	}
+	return s.Store.PlatformImage(ctx, h, thisPlatform())
+}
+
+// ByHash returns the image for a container engine on this machine.
+func (s StoreImages) ByHash(ctx context.Context, h v1.Hash) (v1.Image, error) {
+	p := thisPlatform()
+	p.OS = "linux"
+	return s.Store.PlatformImage(ctx, h, p)
+}

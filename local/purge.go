@@ -1,0 +1,63 @@
+package local
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"github.com/faas-cli/faas-cli/internal/runtime"
+)
+
+// Purge removes everything that the platform in dir ever made, containers, images and secrets included. It fails with a
+// *RunningError while one runs. runtimes makes those that may have left something.
+func Purge(ctx context.Context, dir string, runtimes func(ctx context.Context, h Host) ([]runtime.Runtime, error)) error {
+	if _, err := os.Stat(dir); errors.Is(err, os.ErrNotExist) {
+		return nil
+	}
+	held, err := lockPatiently(ctx, filepath.Join(dir, lockFile))
+	if errors.Is(err, errLocked) {
+		in, _ := Discover(dir) // without: it is starting or stopping
+		return &RunningError{Instance: in}
+	}
+	if err != nil {
+		return fmt.Errorf("purge the local platform: %w", err)
+	}
+	defer func() { _ = held.Close() }()
+	id, err := identify(dir)
+	if err != nil {
+		return fmt.Errorf("purge the local platform: %w", err)
+	}
+	all, err := runtimes(ctx, Host{ID: id.id, Dir: dir})
+	if err != nil {
+		return fmt.Errorf("purge the local platform: %w", err)
+	}
+	var errs []error
+	for _, rt := range all {
+		_, err := rt.Adopt(ctx) // ends what cannot be taken over
+		errs = append(errs, err, rt.Purge(ctx), rt.Close())
+	}
+	if err := errors.Join(errs...); err != nil { // the identity stays: without it nothing would find the rest
+		return fmt.Errorf("purge the local platform: %w", err)
+	}
+	if err := os.RemoveAll(dir); err != nil {
+		return fmt.Errorf("purge the local platform: %w", err)
+	}
+	return nil
+}
+
+// Deployed returns the digests that deployed functions run, which the image store has to keep.
+func Deployed(dir string) ([]string, error) {
+	records, err := state{dir}.functions()
+	if err != nil {
+		return nil, fmt.Errorf("read functions: %w", err)
+	}
+	var digests []string
+	for _, r := range records {
+		if r.Digest != "" {
+			digests = append(digests, r.Digest)
+		}
+	}
+	return digests, nil
+}
