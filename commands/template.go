@@ -20,6 +20,7 @@ of the project builds the same bytes.`,
 		newTemplateCacheCmd(env),
 		newTemplateLinkCmd(env),
 		newTemplateTrustCmd(env),
+		newTemplateNewCmd(env),
 		newTemplateLintCmd(env),
 	)
 }

@@ -1,0 +1,2 @@
+def handle(body):
+    return f"Hello, {body.strip() or 'World'}!\n"
