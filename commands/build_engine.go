@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"path/filepath"
 	"sync"
 
 	"github.com/faas-cli/faas-cli/builder"
@@ -17,6 +18,19 @@ type engineChoice struct {
 	engine builder.Engine
 	caps   builder.Capabilities
 	why    string
+}
+
+// check says what of the request the engine does not honour.
+func (c engineChoice) check(r builder.Request) error {
+	if err := c.caps.Check(r); err != nil {
+		return err
+	}
+	if own, ok := c.engine.(interface {
+		CheckRequest(r builder.Request) error
+	}); ok {
+		return own.CheckRequest(r)
+	}
+	return nil
 }
 
 // buildEngines are the engines of one command, connected when they are first
@@ -118,7 +132,7 @@ func (b *buildEngines) choose(ctx context.Context, j *job) (engineChoice, error)
 	if b.to.local && refused == nil {
 		return explained(b.native, ctx, fmt.Sprintf("template %s needs no container engine on the local platform", j.fn.Language))
 	}
-	why := "images for other platforms are what the Dockerfile says"
+	why := "what ships is what the Dockerfile says"
 	if b.to.local {
 		why = refused.Error()
 	}
@@ -152,7 +166,7 @@ func (b *buildEngines) refusedByNative(ctx context.Context, j *job) error {
 			return &builder.UnsupportedError{Engine: c.caps.Name, What: "build arguments and build options"}
 		}
 	}
-	return c.caps.Check(j.request)
+	return c.check(j.request)
 }
 
 // Close ends the connection to the container engine, if there is one.
@@ -167,9 +181,33 @@ func (e *Env) dockerEngine(c *engine.Client) (builder.Engine, error) {
 	return &builder.Docker{Client: c, Project: e.Dir, SSHAgent: e.get("SSH_AUTH_SOCK"), Store: store}, nil
 }
 
-// nativeEngine builds without one.
+// nativeEngine builds without one, and only what has changed.
 func (e *Env) nativeEngine() (builder.Engine, error) {
-	return nil, errors.New("native builds are not part of this version yet")
+	state, err := local.StateDir(e.Lookup)
+	if err != nil {
+		return nil, err
+	}
+	cache, err := e.cacheDir()
+	if err != nil {
+		return nil, err
+	}
+	n := &builder.Native{
+		Store: registry.Open(local.ImagesDir(state)), Cache: filepath.Join(cache, "native"),
+		Env: e.Environ(), Registry: e.registries(),
+	}
+	return builder.SkipUnchanged(n, &builder.Records{Dir: filepath.Join(state, "builds")}), nil
+}
+
+// registries pushes with the accounts of Docker's configuration and with those
+// that registry-login wrote into the project.
+func (e *Env) registries() builder.Registry {
+	return builder.Registry{
+		Transport: e.Transport, UserAgent: e.userAgent(),
+		Keychain: builder.Accounts{
+			engine.DockerCredentials(e.Lookup),
+			{Dir: filepath.Join(e.Dir, registryLoginFolder)},
+		},
+	}
 }
 
 // remoteEngine builds elsewhere.

@@ -9,7 +9,10 @@ import (
 )
 
 // isUnauthorized says that credentials are missing or were refused.
-func isUnauthorized(err error) bool { return errors.Is(err, gateway.ErrUnauthorized) }
+func isUnauthorized(err error) bool {
+	var registry *builder.RegistryError
+	return errors.Is(err, gateway.ErrUnauthorized) || errors.As(err, &registry) && registry.Unauthorized()
+}
 
 // hint says what the user can do about err, or nothing. path is the command's
 // path.
@@ -20,11 +23,14 @@ func hint(err error, path string) string {
 	}
 	var usage *UsageError
 	var base *builder.BaseImageError
+	var registry *builder.RegistryError
 	switch {
 	case errors.As(err, &usage):
 		return "see " + path + " --help"
 	case errors.As(err, &base) && base.Native:
 		return "where base images cannot be pulled, --builder native builds this function without any"
+	case errors.As(err, &registry) && registry.Unauthorized():
+		return "save credentials for " + registry.Registry + " with docker login or faas-cli registry-login"
 	case isUnauthorized(err):
 		return "run faas-cli login to save credentials for this gateway, or give --token"
 	case errors.Is(err, gateway.ErrUntrusted):

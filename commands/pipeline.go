@@ -123,7 +123,7 @@ func refuse(jobs []*job) error {
 	errs := make([]error, 0, len(jobs))
 	for _, j := range jobs {
 		if j.err == nil && j.choice.engine != nil {
-			if err := j.choice.caps.Check(j.request); err != nil {
+			if err := j.choice.check(j.request); err != nil {
 				errs = append(errs, fmt.Errorf("build %s: %w", j.fn.Name, err))
 			}
 		}

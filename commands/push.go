@@ -12,7 +12,6 @@ import (
 	"github.com/faas-cli/faas-cli/internal/engine"
 	"github.com/faas-cli/faas-cli/internal/output"
 	"github.com/faas-cli/faas-cli/internal/progress"
-	"github.com/faas-cli/faas-cli/internal/registry"
 	"github.com/faas-cli/faas-cli/stack"
 )
 
@@ -165,7 +164,10 @@ func (p *pusher) push(ctx context.Context, image string, on func(builder.Event))
 			return h.String(), nil // builds and platform share the store
 		}
 		on(builder.Event{Kind: builder.EventStep, Text: "pushing " + image})
-		return p.pushStored(ctx, store, image, on)
+		d, err := p.env.registries().PushStored(ctx, store, image, nil, func(done, total int64) {
+			on(builder.Event{Kind: builder.EventProgress, Done: done, Total: total})
+		})
+		return string(d), err
 	}
 	client, err := p.conn.get(ctx)
 	if engine.IsUnavailable(err) {
@@ -189,11 +191,6 @@ func (p *pusher) inEngine(ctx context.Context, client *engine.Client, image stri
 		return "", withHint(fmt.Errorf("image %q: %w", image, errNotBuilt), "build it first: faas-cli build")
 	}
 	return img.ID, err
-}
-
-// pushStored pushes an image of the image store.
-func (p *pusher) pushStored(context.Context, *registry.Store, string, func(builder.Event)) (string, error) {
-	return "", errors.New("pushing images that were built without a container engine is not part of this version yet")
 }
 
 // engineProgress tells a push by the container engine as our events.

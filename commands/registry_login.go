@@ -52,6 +52,9 @@ existing file is kept unless --force says otherwise.`,
 	return cmd
 }
 
+// registryLoginFolder is where the accounts are written, in the project.
+const registryLoginFolder = "credentials"
+
 // registryConfig is the part of Docker's config.json that is written here.
 type registryConfig struct {
 	Auths       map[string]registryAuth `json:"auths,omitempty"`
@@ -64,7 +67,7 @@ type registryAuth struct {
 }
 
 func runRegistryLogin(ctx context.Context, env *Env, o registryLoginOptions) error {
-	dir := filepath.Join(env.Dir, "credentials")
+	dir := filepath.Join(env.Dir, registryLoginFolder)
 	file := filepath.Join(dir, "config.json")
 	if !o.force {
 		if _, err := os.Lstat(file); !errors.Is(err, fs.ErrNotExist) {
@@ -85,7 +88,7 @@ func runRegistryLogin(ctx context.Context, env *Env, o registryLoginOptions) err
 	if err := os.Chmod(dir, 0o700); err != nil { // older versions made it for everybody to read
 		return err
 	}
-	if err := ignoreInGit(env.Dir, "credentials"); err != nil {
+	if err := ignoreInGit(env.Dir, registryLoginFolder); err != nil {
 		return err
 	}
 	if err := atomicfile.WriteBytes(file, 0o600, content); err != nil {

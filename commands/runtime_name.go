@@ -7,19 +7,16 @@ import (
 	"github.com/faas-cli/faas-cli/internal/runtime"
 )
 
-// runtimeName is the value of --runtime. The zero value is auto.
+// runtimeName is the value of --runtime: a kind of runtime, or auto, which the
+// zero value means as well.
 type runtimeName string
 
-const (
-	runtimeAuto    runtimeName = "auto"
-	runtimeDocker              = runtimeName(runtime.Docker)
-	runtimeProcess             = runtimeName(runtime.Process)
-)
+const anyRuntime runtimeName = "auto"
 
 // String is the name; nothing means auto.
 func (r *runtimeName) String() string {
 	if *r == "" {
-		return string(runtimeAuto)
+		return string(anyRuntime)
 	}
 	return string(*r)
 }
@@ -27,7 +24,7 @@ func (r *runtimeName) String() string {
 // Set accepts auto, docker and process.
 func (r *runtimeName) Set(s string) error {
 	switch v := runtimeName(strings.ToLower(s)); v {
-	case runtimeAuto, runtimeDocker, runtimeProcess:
+	case anyRuntime, runtimeName(runtime.Docker), runtimeName(runtime.Process):
 		*r = v
 		return nil
 	}

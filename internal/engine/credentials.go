@@ -39,6 +39,11 @@ type Credentials struct {
 	Dir string // such as ~/.docker; empty: no accounts
 }
 
+// DockerCredentials are those of Docker's own configuration, wherever the environment puts it.
+func DockerCredentials(lookup func(key string) (string, bool)) *Credentials {
+	return &Credentials{Dir: environment{lookup: lookup}.configDir()}
+}
+
 // config is the part of Docker's config.json that matters here.
 // Source of truth: cli/config/configfile of docker/cli.
 type config struct {
