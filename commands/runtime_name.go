@@ -11,12 +11,16 @@ import (
 // zero value means as well.
 type runtimeName string
 
-const anyRuntime runtimeName = "auto"
+const (
+	runtimeAuto    runtimeName = "auto"
+	runtimeDocker              = runtimeName(runtime.Docker)
+	runtimeProcess             = runtimeName(runtime.Process)
+)
 
 // String is the name; nothing means auto.
 func (r *runtimeName) String() string {
 	if *r == "" {
-		return string(anyRuntime)
+		return string(runtimeAuto)
 	}
 	return string(*r)
 }
@@ -24,7 +28,7 @@ func (r *runtimeName) String() string {
 // Set accepts auto, docker and process.
 func (r *runtimeName) Set(s string) error {
 	switch v := runtimeName(strings.ToLower(s)); v {
-	case anyRuntime, runtimeName(runtime.Docker), runtimeName(runtime.Process):
+	case runtimeAuto, runtimeDocker, runtimeProcess:
 		*r = v
 		return nil
 	}
