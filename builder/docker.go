@@ -162,7 +162,7 @@ func (d *Docker) build(ctx context.Context, req Request, on func(Event)) (engine
 		b.Secrets = append(b.Secrets, engine.BuildSecret{ID: s.ID, Path: s.Path})
 	}
 	if req.SSH {
-		b.SSH = []engine.SSHAgent{{Paths: []string{d.SSHAgent}}}
+		b.SSH = []engine.SSHAgent{{Socket: d.SSHAgent}}
 	}
 	tell := engineEvents{function: req.Context.Function, on: on}
 	id, err := d.Client.Build(ctx, b, tell.event)

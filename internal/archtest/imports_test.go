@@ -64,6 +64,7 @@ func homes() map[string][]string {
 		"github.com/containerd/errdefs":                        {"internal/engine"},
 		"github.com/distribution/reference":                    {"internal/engine"},
 		"google.golang.org/grpc":                               {"internal/engine"},
+		"google.golang.org/protobuf/encoding/protowire":        {"internal/engine"},
 		"github.com/google/go-containerregistry":               {"builder", "internal/registry", "internal/runtime", "internal/plugin"},
 		"github.com/google/go-containerregistry/pkg/name":      {"builder", "internal/registry", "internal/runtime", "internal/plugin", "schema/value"},
 		"github.com/google/go-containerregistry/pkg/v1":        {"builder", "internal/registry", "internal/runtime", "internal/plugin", "internal/processtest", "local", "commands"},

@@ -14,7 +14,6 @@ import (
 	"github.com/docker/docker/api/types/build"
 	"github.com/moby/buildkit/session"
 	"github.com/moby/buildkit/session/filesync"
-	"github.com/moby/buildkit/session/sshforward/sshprovider"
 	"golang.org/x/sync/errgroup"
 )
 
@@ -52,12 +51,6 @@ type Build struct {
 type BuildSecret struct {
 	ID   string
 	Path string
-}
-
-// An SSHAgent is what RUN --mount=type=ssh sees: an agent's socket, or private keys to hold in one.
-type SSHAgent struct {
-	ID    string // empty means "default"
-	Paths []string
 }
 
 // A BuildError is a build that the engine ended: a step failed, or the Dockerfile is wrong.
@@ -130,15 +123,11 @@ func (c *Client) newSession(ctx context.Context, b Build, tree *contextTree) (*s
 	sess.Allow(authServer{auth: c.auth})
 	sess.Allow(newSecretServer(b.Secrets))
 	if len(b.SSH) > 0 {
-		agents := make([]sshprovider.AgentConfig, len(b.SSH))
-		for i, a := range b.SSH {
-			agents[i] = sshprovider.AgentConfig{ID: a.ID, Paths: a.Paths}
-		}
-		provider, err := sshprovider.NewSSHAgentProvider(agents)
+		agents, err := newAgentServer(b.SSH)
 		if err != nil {
-			return nil, fmt.Errorf("SSH agent: %w", err)
+			return nil, err
 		}
-		sess.Allow(provider)
+		sess.Allow(agents)
 	}
 	return sess, nil
 }

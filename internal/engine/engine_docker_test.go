@@ -59,6 +59,7 @@ FROM first AS second
 LABEL stage=second
 `))
 	b.Args, b.Target = map[string]string{"A": "b", "EMPTY": ""}, "first"
+	b.NoCache = true // what a cached step said is not told again
 	b.Secrets = []engine.BuildSecret{{ID: "s", Path: secret}}
 	var states []engine.State
 	var log strings.Builder
@@ -101,7 +102,7 @@ func TestDockerBuildUsesTheSSHAgent(t *testing.T) {
 	defer l.Close()
 	b := request(t, c, files(t, "FROM scratch\nCOPY function /function\nRUN --mount=type=ssh,required=true [\"/function\", \"agent\"]\n"))
 	b.NoCache = true
-	b.SSH = []engine.SSHAgent{{Paths: []string{l.Addr().String()}}}
+	b.SSH = []engine.SSHAgent{{Socket: l.Addr().String()}}
 	if _, err := c.Build(t.Context(), b, nil); err != nil {
 		t.Fatal(err)
 	}

@@ -2,10 +2,9 @@ package engine
 
 import (
 	"encoding/json"
+	"slices"
 	"strings"
 	"time"
-
-	control "github.com/moby/buildkit/api/services/control"
 )
 
 // State says what an [Event] is about.
@@ -53,7 +52,7 @@ type trace struct {
 	on     func(Event)
 	last   map[string]State // by vertex digest
 	names  map[string]string
-	failed *control.Vertex
+	failed string // name of the step that failed last
 }
 
 func newTrace(on func(Event)) *trace {
@@ -69,48 +68,46 @@ func (t *trace) status(aux json.RawMessage) error {
 	if err := json.Unmarshal(aux, &raw); err != nil {
 		return err
 	}
-	var resp control.StatusResponse
-	if err := resp.UnmarshalVT(raw); err != nil {
+	u, err := parseStatus(raw)
+	if err != nil {
 		return err
 	}
-	for _, v := range resp.Vertexes {
+	for _, v := range u.vertexes {
 		t.vertex(v)
 	}
-	for _, s := range resp.Statuses {
-		t.on(Event{Step: s.Vertex, Name: s.ID, State: StepProgress, Current: s.Current, Total: s.Total})
+	for _, e := range u.progress {
+		t.on(e)
 	}
-	for _, w := range resp.Warnings {
-		t.on(Event{Step: w.Vertex, Name: t.names[w.Vertex], State: StepWarning, Text: string(w.Short)})
-	}
-	for _, l := range resp.Logs {
-		t.on(Event{Step: l.Vertex, Name: t.names[l.Vertex], State: StepLog, Text: string(l.Msg)})
+	for _, e := range slices.Concat(u.warnings, u.logs) {
+		e.Name = t.names[e.Step]
+		t.on(e)
 	}
 	return nil
 }
 
-func (t *trace) vertex(v *control.Vertex) {
-	t.names[v.Digest] = v.Name
-	e := Event{Step: v.Digest, Name: v.Name}
+func (t *trace) vertex(v vertex) {
+	t.names[v.digest] = v.name
+	e := Event{Step: v.digest, Name: v.name}
 	switch {
-	case v.Started == nil && !v.Cached:
+	case v.started.IsZero() && !v.cached:
 		return
-	case v.Error != "":
-		e.State, e.Text = StepFailed, v.Error
-		t.failed = v
-	case v.Cached:
+	case v.err != "":
+		e.State, e.Text = StepFailed, v.err
+		t.failed = v.name
+	case v.cached:
 		e.State = StepCached
-	case v.Completed != nil:
+	case !v.completed.IsZero():
 		e.State = StepDone
 	default:
 		e.State = StepStarted
 	}
-	if v.Started != nil && v.Completed != nil {
-		e.Elapsed = v.Completed.AsTime().Sub(v.Started.AsTime())
+	if !v.started.IsZero() && !v.completed.IsZero() {
+		e.Elapsed = v.completed.Sub(v.started)
 	}
-	if last, seen := t.last[v.Digest]; seen && last == e.State {
+	if last, seen := t.last[v.digest]; seen && last == e.State {
 		return
 	}
-	t.last[v.Digest] = e.State
+	t.last[v.digest] = e.State
 	t.on(e)
 }
 
@@ -118,12 +115,9 @@ func (t *trace) vertex(v *control.Vertex) {
 const metadataStep = "[internal] load metadata for "
 
 func (t *trace) failure(reason string) *BuildError {
-	e := &BuildError{Message: reason}
-	if t.failed != nil {
-		e.Step = t.failed.Name
-		if image, ok := strings.CutPrefix(e.Step, metadataStep); ok {
-			e.BaseImage = image
-		}
+	e := &BuildError{Message: reason, Step: t.failed}
+	if image, ok := strings.CutPrefix(t.failed, metadataStep); ok {
+		e.BaseImage = image
 	}
 	return e
 }
