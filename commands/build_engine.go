@@ -210,7 +210,25 @@ func (e *Env) registries() builder.Registry {
 	}
 }
 
-// remoteEngine builds elsewhere.
-func (e *Env) remoteEngine(remoteFlags) (builder.Engine, error) {
-	return nil, errors.New("the remote builder is not part of this version yet")
+// remoteEngine builds elsewhere. What it is sent is signed, so that a secret is
+// needed.
+func (e *Env) remoteEngine(f remoteFlags) (builder.Engine, error) {
+	if f.payloadSecret == "" {
+		return nil, withHint(usagef("a remote builder needs the secret that requests are signed with"),
+			"give its file with --payload-secret or OPENFAAS_PAYLOAD_SECRET")
+	}
+	secret, err := builder.ReadPayloadSecret(e.abs(f.payloadSecret))
+	if err != nil {
+		return nil, err
+	}
+	r := &builder.Remote{Secret: secret, HTTP: e.httpClient(false), UserAgent: e.userAgent()}
+	if r.URL, err = normaliseGateway(f.url); err != nil {
+		return nil, usagef("remote builder %q: want http://HOST or https://HOST", f.url)
+	}
+	if f.publicKey != "" {
+		if r.PublicKey, err = builder.ReadBuilderKey(f.publicKey); err != nil {
+			return nil, err
+		}
+	}
+	return r, nil
 }

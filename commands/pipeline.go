@@ -140,6 +140,11 @@ func buildStage(limit int) stage {
 		}
 		on(builder.Event{Function: j.fn.Name, Kind: builder.EventStep,
 			Text: fmt.Sprintf("building %s with %s (%s)", j.image, j.choice.caps.Name, j.choice.why)})
+		if j.choice.caps.ShrinkWrap {
+			if err := j.request.Context.WriteDir(ctx, contextDir(j)); err != nil {
+				return fmt.Errorf("build %s: %w", j.fn.Name, err)
+			}
+		}
 		r, err := j.choice.engine.Build(ctx, j.request, on)
 		if err != nil {
 			return fmt.Errorf("build %s: %w", j.fn.Name, err)
