@@ -14,6 +14,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/faas-cli/faas-cli/internal/atomicfile"
+	"github.com/faas-cli/faas-cli/internal/git"
 	"github.com/faas-cli/faas-cli/internal/term"
 	"github.com/faas-cli/faas-cli/schema"
 	"github.com/faas-cli/faas-cli/stack"
@@ -320,6 +321,8 @@ func hintTemplate(err error) error {
 	var locked *templates.LockedError
 	var protected *templates.ProtectedError
 	switch {
+	case errors.Is(err, git.ErrMissing):
+		return withHint(err, "install git; the templates that come with faas-cli need none: %s", strings.Join(templates.Embedded(), ", "))
 	case errors.As(err, &link):
 		return withHint(err, "if you trust that folder, link it yourself: faas-cli template link %s", link.Dir)
 	case errors.As(err, &locked):
