@@ -18,6 +18,8 @@ import (
 	"runtime"
 	"strings"
 	"time"
+
+	"github.com/faas-cli/faas-cli/internal/filelock"
 )
 
 // Names in the state folder.
@@ -114,7 +116,7 @@ func Discover(dir string) (Instance, error) {
 	if err := json.Unmarshal(b, &in); err != nil {
 		return Instance{}, fmt.Errorf("find the local platform: read %q: %w", filepath.Join(dir, instanceFile), err)
 	}
-	if !isLocked(filepath.Join(dir, lockFile)) { // the file of one that was killed
+	if !filelock.Held(filepath.Join(dir, lockFile)) { // the file of one that was killed
 		return Instance{}, ErrNotRunning
 	}
 	return in, nil

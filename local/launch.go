@@ -12,7 +12,12 @@ import (
 	"os/exec"
 	"path/filepath"
 	"time"
+
+	"github.com/faas-cli/faas-cli/internal/filelock"
 )
+
+// lockPoll is how often a platform that stops is looked at.
+const lockPoll = 20 * time.Millisecond
 
 // Launch is a platform that is to run in the background.
 type Launch struct {
@@ -162,7 +167,7 @@ func Stop(ctx context.Context, dir string) error {
 	defer cancel()
 	for {
 		if again, err := Discover(dir); err != nil || again.PID != in.PID {
-			if !isLocked(filepath.Join(dir, lockFile)) {
+			if !filelock.Held(filepath.Join(dir, lockFile)) {
 				return nil
 			}
 		}

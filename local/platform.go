@@ -21,6 +21,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/faas-cli/faas-cli/internal/atomicfile"
+	"github.com/faas-cli/faas-cli/internal/filelock"
 	"github.com/faas-cli/faas-cli/internal/registry"
 	"github.com/faas-cli/faas-cli/internal/runtime"
 )
@@ -97,14 +98,14 @@ func Run(ctx context.Context, o Options, ready func(Instance)) (err error) {
 		return fmt.Errorf("start the local platform: %w", err)
 	}
 	held, err := lockPatiently(ctx, filepath.Join(o.Dir, lockFile))
-	if errors.Is(err, errLocked) {
+	if errors.Is(err, filelock.ErrHeld) {
 		in, _ := Discover(o.Dir) // without: it is starting or stopping
 		return &RunningError{Instance: in}
 	}
 	if err != nil {
 		return fmt.Errorf("start the local platform: %w", err)
 	}
-	defer func() { _ = held.Close() }()
+	defer held.Release()
 	id, err := identify(o.Dir)
 	if err != nil {
 		return fmt.Errorf("start the local platform: %w", err)
@@ -245,23 +246,11 @@ func (p *platform) until(ctx context.Context, server *Server, ready func(Instanc
 }
 
 // lockPatiently takes the lock, which others may hold for an instant to see whether it is taken.
-func lockPatiently(ctx context.Context, path string) (*os.File, error) {
-	ctx, cancel := context.WithTimeout(ctx, lockWait)
+func lockPatiently(ctx context.Context, path string) (*filelock.Lock, error) {
+	ctx, cancel := context.WithTimeoutCause(ctx, lockWait, filelock.ErrHeld)
 	defer cancel()
-	for {
-		f, err := lock(path)
-		if !errors.Is(err, errLocked) {
-			return f, err
-		}
-		select {
-		case <-time.After(lockPoll):
-		case <-ctx.Done():
-			return nil, errLocked
-		}
-	}
+	return filelock.Exclusive(ctx, path)
 }
-
-const lockPoll = 20 * time.Millisecond
 
 // identity is what makes an instance itself, from its first start until its state is purged.
 type identity struct {

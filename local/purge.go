@@ -8,6 +8,8 @@ import (
 	"path/filepath"
 
 	"github.com/faas-cli/faas-cli/internal/runtime"
+
+	"github.com/faas-cli/faas-cli/internal/filelock"
 )
 
 // Purge removes everything that the platform in dir ever made, containers, images and secrets included. It fails with a
@@ -17,14 +19,14 @@ func Purge(ctx context.Context, dir string, runtimes func(ctx context.Context, h
 		return nil
 	}
 	held, err := lockPatiently(ctx, filepath.Join(dir, lockFile))
-	if errors.Is(err, errLocked) {
+	if errors.Is(err, filelock.ErrHeld) {
 		in, _ := Discover(dir) // without: it is starting or stopping
 		return &RunningError{Instance: in}
 	}
 	if err != nil {
 		return fmt.Errorf("purge the local platform: %w", err)
 	}
-	defer func() { _ = held.Close() }()
+	defer held.Release()
 	id, err := identify(dir)
 	if err != nil {
 		return fmt.Errorf("purge the local platform: %w", err)

@@ -1,6 +1,7 @@
 package templates
 
 import (
+	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
@@ -12,6 +13,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/faas-cli/faas-cli/internal/filelock"
 )
 
 // A Cache keeps contents of templates under their digests, what is in the
@@ -320,4 +323,19 @@ func digestDir(dir string) (string, error) {
 	}
 	defer root.Close()
 	return Digest(root.FS())
+}
+
+// exclusive lets one process at a time change the templates of a project; the
+// returned function ends that. The lock is a file in the cache: nothing is
+// left in the project.
+func (c *Cache) exclusive(ctx context.Context, project string) (func(), error) {
+	dir := filepath.Join(c.dir, "locks")
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return nil, fmt.Errorf("template cache: %w", err)
+	}
+	held, err := filelock.Exclusive(ctx, filepath.Join(dir, hashKey(project)))
+	if err != nil {
+		return nil, err
+	}
+	return held.Release, nil
 }

@@ -12,6 +12,7 @@ import (
 	"gopkg.in/yaml.v3"
 
 	"github.com/faas-cli/faas-cli/internal/atomicfile"
+	"github.com/faas-cli/faas-cli/internal/filelock"
 )
 
 // contextsName is a file of its own beside config.yml, since the original
@@ -76,11 +77,11 @@ func (s Store) EditContexts(ctx context.Context, change func(*Contexts) error) e
 	if err := s.prepareDir(); err != nil {
 		return err
 	}
-	release, err := atomicfile.Lock(ctx, filepath.Join(s.Dir, lockName))
+	lock, err := filelock.Exclusive(ctx, filepath.Join(s.Dir, lockName))
 	if err != nil {
 		return err
 	}
-	defer release()
+	defer lock.Release()
 	c, err := s.Contexts()
 	if err != nil {
 		return err

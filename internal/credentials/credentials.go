@@ -24,6 +24,7 @@ import (
 	"gopkg.in/yaml.v3"
 
 	"github.com/faas-cli/faas-cli/internal/atomicfile"
+	"github.com/faas-cli/faas-cli/internal/filelock"
 )
 
 var (
@@ -233,11 +234,11 @@ func (s Store) edit(ctx context.Context, create bool, change func(root *yaml.Nod
 	if err := s.prepareDir(); err != nil {
 		return err
 	}
-	release, err := atomicfile.Lock(ctx, filepath.Join(s.Dir, lockName))
+	lock, err := filelock.Exclusive(ctx, filepath.Join(s.Dir, lockName))
 	if err != nil {
 		return err
 	}
-	defer release()
+	defer lock.Release()
 	doc, err := s.read()
 	if errors.Is(err, ErrNoFile) && create {
 		doc, err = emptyDocument(), nil

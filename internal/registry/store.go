@@ -28,6 +28,7 @@ import (
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 
 	"github.com/faas-cli/faas-cli/internal/atomicfile"
+	"github.com/faas-cli/faas-cli/internal/filelock"
 )
 
 // ErrNotFound is returned for a name, manifest or blob that the store does not
@@ -162,7 +163,15 @@ func (s *Store) lock(ctx context.Context, exclusive bool) (func(), error) {
 	if err := os.MkdirAll(s.dir, 0o700); err != nil {
 		return nil, err
 	}
-	return lockFile(ctx, s.path("lock"), exclusive)
+	wait := filelock.Shared
+	if exclusive {
+		wait = filelock.Exclusive
+	}
+	held, err := wait(ctx, s.path("lock"))
+	if err != nil {
+		return nil, err
+	}
+	return held.Release, nil
 }
 
 // contextReader makes a copy end when its context does.

@@ -21,6 +21,8 @@ import (
 	"time"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
+
+	"github.com/faas-cli/faas-cli/internal/filelock"
 )
 
 // NativeImages holds the images that a process runtime may run.
@@ -257,18 +259,11 @@ func (p *processes) Adopt(ctx context.Context) ([]Replica, error) {
 	}
 	ctx, cancel := context.WithTimeoutCause(ctx, adoptWait, errors.New("functions of the platform that ran before do not end"))
 	defer cancel()
-	f, err := os.OpenFile(filepath.Join(run, lockName), os.O_CREATE|os.O_RDWR, 0o600)
+	held, err := filelock.Exclusive(ctx, filepath.Join(run, lockName))
 	if err != nil {
 		return nil, err
 	}
-	defer func() { _ = f.Close() }()
-	for !tryLock(f) {
-		select {
-		case <-time.After(adoptPoll):
-		case <-ctx.Done():
-			return nil, context.Cause(ctx)
-		}
-	}
+	defer held.Release()
 	entries, err := os.ReadDir(run)
 	if err != nil {
 		return nil, err
