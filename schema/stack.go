@@ -40,7 +40,7 @@ type Function struct {
 
 	FProcess string `yaml:"fprocess,omitempty" json:"fprocess,omitempty"` // overrides template.yml's
 
-	Environment     map[string]string `yaml:"environment,omitempty" json:"environment,omitempty"`
+	Environment     map[string]string `yaml:"environment,omitempty" json:"environment,omitempty"`           // variables of the function
 	EnvironmentFile []string          `yaml:"environment_file,omitempty" json:"environment_file,omitempty"` // later files win, and win over Environment
 
 	Secrets []string `yaml:"secrets,omitempty" json:"secrets,omitempty"` // names
@@ -51,19 +51,19 @@ type Function struct {
 	// key=value). An empty list that is present disables --constraint.
 	Constraints *[]string `yaml:"constraints,omitempty" json:"constraints,omitempty"`
 
-	Labels      *map[string]string `yaml:"labels,omitempty" json:"labels,omitempty"`
-	Annotations *map[string]string `yaml:"annotations,omitempty" json:"annotations,omitempty"`
+	Labels      *map[string]string `yaml:"labels,omitempty" json:"labels,omitempty"`           // for the provider: com.openfaas.scale.min and others; values of at most 63 characters
+	Annotations *map[string]string `yaml:"annotations,omitempty" json:"annotations,omitempty"` // for connectors and probes: topic, schedule and others; any text
 
-	Limits   *StackResources `yaml:"limits,omitempty" json:"limits,omitempty"`
-	Requests *StackResources `yaml:"requests,omitempty" json:"requests,omitempty"`
+	Limits   *StackResources `yaml:"limits,omitempty" json:"limits,omitempty"`     // what a replica may use at most
+	Requests *StackResources `yaml:"requests,omitempty" json:"requests,omitempty"` // what is set aside for a replica
 
-	ReadOnlyRootFilesystem bool `yaml:"readonly_root_filesystem,omitempty" json:"readonly_root_filesystem,omitempty"`
+	ReadOnlyRootFilesystem bool `yaml:"readonly_root_filesystem,omitempty" json:"readonly_root_filesystem,omitempty"` // only /tmp can be written
 
 	BuildOptions []string          `yaml:"build_options,omitempty" json:"build_options,omitempty"` // names defined in template.yml
-	BuildArgs    map[string]string `yaml:"build_args,omitempty" json:"build_args,omitempty"`
+	BuildArgs    map[string]string `yaml:"build_args,omitempty" json:"build_args,omitempty"`       // arguments of the Dockerfile
 	BuildSecrets map[string]string `yaml:"build_secrets,omitempty" json:"build_secrets,omitempty"` // id → file, relative to the working directory
 
-	Namespace string `yaml:"namespace,omitempty" json:"namespace,omitempty"`
+	Namespace string `yaml:"namespace,omitempty" json:"namespace,omitempty"` // empty: the gateway's default
 	Platforms string `yaml:"platforms,omitempty" json:"platforms,omitempty"` // "linux/amd64,linux/arm64"
 }
 

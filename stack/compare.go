@@ -100,13 +100,15 @@ func ignored(field string, o CompareOptions) bool {
 	case "env":
 		return o.Env == EnvLocal || o.Env == ""
 	case "label", "annotation":
-		return !o.ProviderLabels && (key == "com.openfaas.uid" || key == "uid" || key == "faas_function")
+		return !o.ProviderLabels && slices.Contains(providerKeys(), key)
 	}
 	return false
 }
 
 func equalAttribute(field, a, b string) bool {
 	switch field {
+	case "image": // written without a tag, both mean the same
+		return withTag(a) == withTag(b)
 	case "limits.memory", "requests.memory":
 		return value.SameMemory(a, b)
 	case "limits.cpu", "requests.cpu":

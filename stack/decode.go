@@ -83,11 +83,22 @@ func (d *decoder) errorf(n *yaml.Node, format string, args ...any) {
 	d.errs = append(d.errs, d.f.source(n).errorf(n, format, args...))
 }
 
+// rulef is errorf under another rule than RuleSchema.
+func (d *decoder) rulef(n *yaml.Node, rule, format string, args ...any) {
+	err := d.f.source(n).errorf(n, format, args...)
+	err.Rule = rule
+	d.errs = append(d.errs, err)
+}
+
 // warnf adds a warning, or an error when the load is strict.
 func (d *decoder) warnf(n *yaml.Node, rule, format string, args ...any) {
-	w := Warning{Position: d.f.position(n), Rule: rule, Message: fmt.Sprintf(format, args...)}
+	d.warnAt(d.f.position(n), rule, fmt.Sprintf(format, args...))
+}
+
+func (d *decoder) warnAt(p Position, rule, message string) {
+	w := Warning{Position: p, Rule: rule, Message: message}
 	if d.f.opts.Strict {
-		d.strict = append(d.strict, &SyntaxError{Position: w.Position, Message: w.Message})
+		d.strict = append(d.strict, &SyntaxError{Position: w.Position, Rule: rule, Message: w.Message})
 		return
 	}
 	d.f.Warnings = append(d.f.Warnings, w)
@@ -102,7 +113,9 @@ func (d *decoder) unique(s *source, n *yaml.Node, depth int) {
 			if s.hidden != nil {
 				name = s.hidden.original(name)
 			}
-			d.errs = append(d.errs, s.errorf(key, "the key %q is already in line %d", name, s.originalLine(first.Line)))
+			err := s.errorf(key, "the key %q is already in line %d", name, s.originalLine(first.Line))
+			err.Rule = RuleDuplicate
+			d.errs = append(d.errs, err)
 		}
 		for i := 1; i < len(n.Content); i += 2 {
 			if c := n.Content[i]; len(c.Content) > 0 && (depth > 0 || slices.Contains(rootKeys(), n.Content[i-1].Value)) {
@@ -269,12 +282,12 @@ func (d *decoder) functionNodes() []Function {
 	seen := make(map[string]*yaml.Node, len(n.Content)/2)
 	d.each(n, "functions", func(k, v *yaml.Node) {
 		if first, ok := seen[k.Value]; ok {
-			d.errorf(k, "functions: the function %q is already in line %d", k.Value, d.f.position(first).Line)
+			d.rulef(k, RuleDuplicate, "functions: the function %q is already in line %d", k.Value, d.f.position(first).Line)
 			return
 		}
 		seen[k.Value] = k
 		if err := CheckName(k.Value); err != nil {
-			d.errorf(k, "functions: %v", err)
+			d.rulef(k, RuleName, "functions: %v", err)
 			return
 		}
 		out = append(out, Function{Name: k.Value, Pos: d.f.position(k), node: v, file: d.f})
@@ -633,7 +646,7 @@ func (d *decoder) texts(n *yaml.Node, path string, oneLine bool) map[string]stri
 	out := make(map[string]string, len(n.Content)/2)
 	d.each(n, path, func(k, v *yaml.Node) {
 		if _, ok := out[k.Value]; ok {
-			d.errorf(k, "%s: the key %q is given twice", path, k.Value)
+			d.rulef(k, RuleDuplicate, "%s: the key %q is given twice", path, k.Value)
 			return
 		}
 		valuePath := path

@@ -32,6 +32,7 @@ func (p Position) String() string {
 // SyntaxError is something in a stack file that cannot be understood.
 type SyntaxError struct {
 	Position
+	Rule    string // stable name, such as "syntax"
 	Message string // what is wrong, with the path of the value where there is one
 }
 
@@ -49,8 +50,13 @@ type Warning struct {
 // String is FILE:LINE:COLUMN: MESSAGE.
 func (w Warning) String() string { return w.Position.String() + ": " + w.Message }
 
-// Rules of the warnings that Load gives.
+// Rules of the errors and warnings that Load gives.
 const (
+	RuleSyntax        = "syntax"         // not YAML, or not UTF-8
+	RuleVariable      = "variable"       // a malformed ${…}
+	RuleSchema        = "schema"         // a value of the wrong type
+	RuleName          = "name"           // a function name that is no DNS label
+	RuleDuplicate     = "duplicate-key"  // a key that stands twice in a mapping
 	RuleUnknownKey    = "unknown-key"    // a key that has no meaning
 	RuleUnsetVariable = "unset-variable" // a ${VARIABLE} without value and default counts as empty
 	RuleRemoteVars    = "remote-variables"

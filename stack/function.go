@@ -28,6 +28,9 @@ func (d *decoder) function(fn *Function) {
 	if strings.EqualFold(fn.Language, "dockerfile") {
 		fn.Language = "dockerfile" // as --lang does
 	}
+	for _, x := range badValues(fn) {
+		d.warnAt(x.pos, RuleBadValue, x.message)
+	}
 }
 
 // field decodes one key of a function.

@@ -71,10 +71,7 @@ func ImageName(ctx context.Context, image string, format TagFormat, src TagSourc
 	if image == "" {
 		return "", ErrNoImage
 	}
-	name := image
-	if !strings.Contains(image[strings.LastIndexByte(image, '/')+1:], ":") {
-		name += ":latest"
-	}
+	name := withTag(image)
 	if format == TagLatest || format == "" {
 		return name, nil
 	}
@@ -98,6 +95,14 @@ func ImageName(ctx context.Context, image string, format TagFormat, src TagSourc
 		tag = tag[:maxTag]
 	}
 	return name[:colon] + tag, nil
+}
+
+// withTag adds the tag latest to an image that has none.
+func withTag(image string) string {
+	if !strings.Contains(image[strings.LastIndexByte(image, '/')+1:], ":") {
+		return image + ":latest"
+	}
+	return image
 }
 
 func gitSuffix(ctx context.Context, format TagFormat, src TagSource) (string, error) {

@@ -34,7 +34,7 @@ func parseSource(path string, text []byte, lookup func(string) (string, bool)) (
 		s.eval = newEvaluator(s.hidden, lookup)
 	}
 	if !utf8.ValidString(parsed) {
-		return nil, &SyntaxError{Position: s.invalidUTF8(), Message: "not UTF-8 text"}
+		return nil, &SyntaxError{Position: s.invalidUTF8(), Rule: RuleSyntax, Message: "not UTF-8 text"}
 	}
 	var doc yaml.Node
 	if err := unmarshal([]byte(parsed), &doc); err != nil {
@@ -78,14 +78,14 @@ func (s *source) syntaxError(err error) *SyntaxError {
 	}
 	if found, cause := findMistake(s.text); cause != "" {
 		found.File = s.path
-		return &SyntaxError{Position: found, Message: cause + " (" + message + ")"}
+		return &SyntaxError{Position: found, Rule: RuleSyntax, Message: cause + " (" + message + ")"}
 	}
 	if pos.Line == 0 {
 		pos.Line = 1
 	}
 	pos.Line = s.originalLine(pos.Line)
 	pos.Column = firstColumn(s.text, pos.Line)
-	return &SyntaxError{Position: pos, Message: message}
+	return &SyntaxError{Position: pos, Rule: RuleSyntax, Message: message}
 }
 
 // firstColumn is the column of the first character of a line that is not
@@ -161,7 +161,7 @@ func (s *source) positionAt(offset int) Position {
 
 // errorf is a *SyntaxError at n.
 func (s *source) errorf(n *yaml.Node, format string, args ...any) *SyntaxError {
-	return &SyntaxError{Position: s.position(n), Message: fmt.Sprintf(format, args...)}
+	return &SyntaxError{Position: s.position(n), Rule: RuleSchema, Message: fmt.Sprintf(format, args...)}
 }
 
 // checkMalformed finds a scalar that holds one of the malformed ${; those that
@@ -173,7 +173,7 @@ func (s *source) checkMalformed(n *yaml.Node) error {
 		begin := s.offset(n)
 		if i := sort.SearchInts(s.hidden.bad, begin); i < len(s.hidden.bad) {
 			at := s.hidden.bad[i]
-			return &SyntaxError{Position: s.positionAt(at), Message: malformed(s.text, at)}
+			return &SyntaxError{Position: s.positionAt(at), Rule: RuleVariable, Message: malformed(s.text, at)}
 		}
 	}
 	for _, c := range n.Content {

@@ -95,16 +95,25 @@ func hide(text string) (string, *placeholders) {
 				p.shifts = append(p.shifts, lineShift{line: line, extra: lines})
 			}
 			i, written = end, end
-		case c == '$' && d == '$', c == '\\' && (d == '\\' || d == '/'):
-			keep := i // of a pair of dollars the first stays, so that no ${ comes about
-			if c == '$' {
-				keep++
-			}
-			out.WriteString(text[written:keep])
-			line += strings.Count(text[written:keep], "\n")
+		case c == '$' && d == '$':
+			// The first dollar stays, so that no ${ comes about.
+			out.WriteString(text[written : i+1])
+			line += strings.Count(text[written:i], "\n")
 			out.WriteRune(p.gap)
-			written = keep + 1
 			i += 2
+			written = i
+		case c == '\\' && (d == '\\' || d == '/'):
+			// The gaps go before what is left of all pairs in a row: between
+			// two backslashes one would take YAML's escapes apart.
+			out.WriteString(text[written:i])
+			line += strings.Count(text[written:i], "\n")
+			var left []byte
+			for ; i+1 < len(text) && text[i] == '\\' && (text[i+1] == '\\' || text[i+1] == '/'); i += 2 {
+				out.WriteRune(p.gap)
+				left = append(left, text[i+1])
+			}
+			out.Write(left)
+			written = i
 		default:
 			i++
 		}

@@ -191,3 +191,21 @@ func TestSubstitutionPrivateRunes(t *testing.T) {
 		t.Errorf("got %q, want %q", got, want)
 	}
 }
+
+// TestSubstitutionBackslashes has them in double quotes, where the text loses
+// a level before YAML reads it.
+func TestSubstitutionBackslashes(t *testing.T) {
+	t.Parallel()
+	for written, want := range map[string]string{
+		`"C:\\\\dir"`: `C:\dir`, // two of four reach YAML, where they are one
+		`"a\\nb"`:     "a\nb",
+		`"\\\\\/x"`:   `\/x`,
+		`'\\\\'`:      `\\`,
+		`a\\\n`:       `a\\n`,
+	} {
+		f, err := Parse("s.yml", []byte(minimal+"functions: {a: {environment: {A: "+written+"}}}\n"), LoadOptions{Lookup: lookupIn(nil)})
+		if err != nil || f.Functions[0].Environment["A"] != want {
+			t.Errorf("%s: got %v, %v, want %q", written, f, err, want)
+		}
+	}
+}

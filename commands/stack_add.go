@@ -1,0 +1,133 @@
+package commands
+
+import (
+	"context"
+	"os"
+
+	"github.com/faas-cli/faas-cli/internal/atomicfile"
+	"github.com/faas-cli/faas-cli/schema"
+	"github.com/faas-cli/faas-cli/stack"
+	"github.com/spf13/cobra"
+)
+
+type stackAddOptions struct {
+	files []string // -f
+	name  string
+	fn    schema.Function
+
+	env, labels, annotations, constraints []string
+	limits, requests                      schema.StackResources
+	gateway                               gatewayFlags
+}
+
+func newStackAddCmd(env *Env) *cobra.Command {
+	o := stackAddOptions{}
+	cmd := &cobra.Command{
+		Use:   "add NAME --image IMAGE",
+		Short: "Add a function that exists to the stack file",
+		Long: `Add a function to the stack file, without a new handler: code that is there
+already, or a prebuilt image. It goes where faas-cli new would put it.`,
+		Example: `  faas-cli stack add api --lang golang-middleware --handler ./api --image ghcr.io/me/api
+  faas-cli stack add figlet --image ghcr.io/openfaas/figlet:latest --label team=core`,
+		Args: exactArgs("a name for the function"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			o.name = args[0]
+			o.gateway.complete(cmd)
+			o.files = nil
+			if cmd.Flags().Changed("yaml") {
+				o.files, _ = cmd.Flags().GetStringArray("yaml") // the root's own flag
+			}
+			return runStackAdd(cmd.Context(), env, o)
+		},
+	}
+	f := cmd.Flags()
+	f.StringVar(&o.fn.Image, "image", "", "image `reference`")
+	f.StringVar(&o.fn.Language, "lang", "", "`template`; without one the image is taken as prebuilt")
+	f.StringVar(&o.fn.Handler, "handler", "", "`folder` of the code (default ./NAME with --lang)")
+	f.StringVar(&o.fn.FProcess, "fprocess", "", "`process` that the watchdog runs")
+	f.StringVarP(&o.fn.Namespace, "namespace", "n", "", "`namespace` of the function")
+	f.StringArrayVarP(&o.env, "env", "e", nil, "environment variable `KEY=VALUE` (repeatable)")
+	f.StringArrayVarP(&o.labels, "label", "l", nil, "label `KEY=VALUE` (repeatable)")
+	f.StringArrayVar(&o.annotations, "annotation", nil, "annotation `KEY=VALUE` (repeatable)")
+	f.StringArrayVar(&o.fn.Secrets, "secret", nil, "`name` of a secret (repeatable)")
+	f.StringArrayVar(&o.constraints, "constraint", nil, "placement `constraint` (repeatable)")
+	f.BoolVar(&o.fn.ReadOnlyRootFilesystem, "readonly", false, "read-only root file system")
+	f.StringVar(&o.limits.Memory, "memory-limit", "", "memory that the function may use, such as 128Mi")
+	f.StringVar(&o.limits.CPU, "cpu-limit", "", "CPU that the function may use, such as 500m")
+	f.StringVar(&o.requests.Memory, "memory-request", "", "memory that is set aside for the function")
+	f.StringVar(&o.requests.CPU, "cpu-request", "", "CPU that is set aside for the function")
+	f.StringVarP(&o.gateway.url, "gateway", "g", defaultGateway, "`URL` of the gateway, written into a new stack file")
+	return cmd
+}
+
+// function is what the flags say.
+func (o stackAddOptions) function() (schema.Function, error) {
+	fn := o.fn
+	if fn.Image == "" {
+		return fn, usagef("give an image with --image")
+	}
+	if fn.Language == "" {
+		fn.SkipBuild = true
+	} else if fn.Handler == "" {
+		fn.Handler = "./" + o.name
+	}
+	for _, x := range []struct {
+		what  string
+		pairs []string
+		set   func(map[string]string)
+	}{
+		{"env", o.env, func(m map[string]string) { fn.Environment = m }},
+		{"label", o.labels, func(m map[string]string) { fn.Labels = &m }},
+		{"annotation", o.annotations, func(m map[string]string) { fn.Annotations = &m }},
+	} {
+		m, err := stack.ParsePairs(x.what, x.pairs)
+		if err != nil {
+			return fn, &UsageError{Err: err}
+		}
+		if len(m) > 0 {
+			x.set(m)
+		}
+	}
+	if len(o.constraints) > 0 {
+		fn.Constraints = &o.constraints
+	}
+	fn.Limits, fn.Requests = &o.limits, &o.requests
+	return fn, nil
+}
+
+func runStackAdd(_ context.Context, env *Env, o stackAddOptions) error {
+	if err := stack.CheckName(o.name); err != nil {
+		return &UsageError{Err: err}
+	}
+	fn, err := o.function()
+	if err != nil {
+		return err
+	}
+	target, err := stack.NewTarget(env.Dir, o.name, o.files, "")
+	if err != nil {
+		return err
+	}
+	gateway, err := env.newGateway(o.gateway)
+	if err != nil {
+		return err
+	}
+	path := env.abs(target.Path)
+	text, perm, done := stack.NewFile(gateway, o.name, fn), stackFilePerm, "written"
+	if target.Exists {
+		info, err := os.Stat(path)
+		if err != nil {
+			return err
+		}
+		if text, err = os.ReadFile(path); err != nil {
+			return err
+		}
+		perm, done = info.Mode().Perm(), "updated"
+		if text, err = stack.AddFunction(target.Path, text, o.name, fn); err != nil {
+			return hintEdit(err)
+		}
+	}
+	if err := atomicfile.WriteBytes(path, perm, text); err != nil {
+		return err
+	}
+	return env.resultf("Stack file %s: %s", done, target.Path)
+}
