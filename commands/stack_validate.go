@@ -96,9 +96,9 @@ func runStackValidate(ctx context.Context, env *Env, o stackValidateOptions) err
 		}
 		err = output.WriteJSON(env.Term.Out, findings)
 	case validateSARIF:
-		err = output.WriteJSON(env.Term.Out, sarif(env.Version, findings))
+		err = output.WriteJSON(env.Term.Out, stackSARIF(env.Version, findings))
 	default:
-		err = printFindings(env.Term, findings)
+		err = printStackFindings(env.Term, findings)
 	}
 	if err != nil {
 		return err
@@ -121,8 +121,8 @@ func (e *Env) templateFinder(stackFile string) (known func(lang string) bool, do
 	}, func() { _ = p.Close() } // it was only read
 }
 
-// printFindings prints findings as compilers do.
-func printFindings(t *term.Terminal, findings []stack.Finding) error {
+// printStackFindings prints findings as compilers do.
+func printStackFindings(t *term.Terminal, findings []stack.Finding) error {
 	var b strings.Builder
 	for _, f := range findings {
 		style := map[stack.Severity]term.Style{stack.SeverityError: term.Red, stack.SeverityWarning: term.Yellow}[f.Severity]
