@@ -30,11 +30,13 @@ type deployResult struct {
 // each in the order of the plan. All are tried, also when one fails.
 func (e *Env) sendPlan(ctx context.Context, gw *gateway.Client, plan []schema.FunctionDeployment, o deployFlags, f output.Format) error {
 	gw = gw.WithTimeout(o.timeout)
+	show := e.deployView()
+	defer show.close()
 	results := make([]deployResult, len(plan))
-	err := inParallel(len(plan), o.parallel, func(i int) error {
-		e.progressf("Deploying: %s.", plan[i].Service)
-		var err error
-		results[i], err = e.sendOne(ctx, gw, plan[i], o)
+	err := inParallel(len(plan), o.parallel, func(i int) (err error) {
+		own, step, done := show.begin(plan[i].Service)
+		defer func() { done(err) }()
+		results[i], err = own.sendOne(ctx, gw, plan[i], o, step)
 		return err
 	}, func(i int, err error) {
 		if errors.Is(err, errNotTried) {
@@ -45,9 +47,10 @@ func (e *Env) sendPlan(ctx context.Context, gw *gateway.Client, plan []schema.Fu
 		}
 		if err == nil && (f == output.Table || f == output.Wide) {
 			r := results[i]
-			_ = e.resultf("\nDeployed. %s.\nURL: %s\n", gateway.Accepted(r.Status), r.URL) // a closed pipe does not undo it
+			show.print(sprintf("\nDeployed. %s.\nURL: %s\n\n", gateway.Accepted(r.Status), r.URL))
 		}
 	})
+	show.close()
 	if f == output.Table || f == output.Wide {
 		return err
 	}
@@ -57,8 +60,11 @@ func (e *Env) sendPlan(ctx context.Context, gw *gateway.Client, plan []schema.Fu
 	return errors.Join(err, printErr)
 }
 
-// sendOne deploys a function and, if wanted, waits until it is ready.
-func (e *Env) sendOne(ctx context.Context, gw *gateway.Client, d schema.FunctionDeployment, o deployFlags) (deployResult, error) {
+// sendOne deploys a function and, if wanted, waits until it is ready. step hears
+// what it is doing.
+func (e *Env) sendOne(
+	ctx context.Context, gw *gateway.Client, d schema.FunctionDeployment, o deployFlags, step func(text string),
+) (deployResult, error) {
 	r := deployResult{
 		Name: d.Service, Namespace: d.Namespace, Image: d.Image, URL: gw.FunctionURL(d.Service, d.Namespace),
 	}
@@ -72,7 +78,7 @@ func (e *Env) sendOne(ctx context.Context, gw *gateway.Client, d schema.Function
 		e.progressf("Function %s already exists, attempting rolling-update.", d.Service)
 	}
 	if o.wait {
-		if err := e.waitReady(ctx, gw, d.Service, d.Namespace, o.timeout); err != nil {
+		if err := e.waitReady(ctx, gw, d.Service, d.Namespace, o.timeout, step); err != nil {
 			r.Error = err.Error()
 			return r, err
 		}
@@ -105,14 +111,16 @@ const failedLogTimeout = 5 * time.Second
 
 // waitReady waits until a function has a replica that can answer. When it gets
 // none in time, the last lines of its log say why.
-func (e *Env) waitReady(ctx context.Context, gw *gateway.Client, name, namespace string, limit time.Duration) error {
+func (e *Env) waitReady(
+	ctx context.Context, gw *gateway.Client, name, namespace string, limit time.Duration, step func(text string),
+) error {
 	start := e.Now()
-	e.progressf("Waiting for %s to be ready.", inNamespace(name, namespace))
+	step(sprintf("Waiting for %s to be ready.", inNamespace(name, namespace)))
 	err := waitUntil(ctx, fmt.Sprintf("function %q is not ready", name), limit, func(ctx context.Context) error {
 		return askFunction(ctx, gw, name, namespace)
 	})
 	if err == nil {
-		e.progressf("%s is ready (%s).", inNamespace(name, namespace), e.Now().Sub(start).Round(time.Millisecond))
+		step(sprintf("%s is ready (%s).", inNamespace(name, namespace), e.Now().Sub(start).Round(time.Millisecond)))
 		return nil
 	}
 	if ctx.Err() == nil {

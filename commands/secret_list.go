@@ -44,6 +44,9 @@ func runSecretList(ctx context.Context, env *Env, o secretListOptions) error {
 	if err != nil {
 		return err
 	}
+	if len(secrets) == 0 && o.format.table() {
+		return env.resultf("No secrets found.")
+	}
 	name := func(s schema.Secret) string { return env.shown(s.Name) }
 	return output.Printer[schema.Secret]{
 		Format: o.format.format(), Name: name,

@@ -188,7 +188,9 @@ func deployStage(env *Env, show *progress.Display, gw *gateway.Client, f deployF
 		on(builder.Event{Function: j.fn.Name, Kind: builder.EventStep, Text: "deploying"})
 		own := *env
 		own.Term = show.Terminal(j.fn.Name)
-		r, err := own.sendOne(ctx, gw, j.deployment, f)
+		r, err := own.sendOne(ctx, gw, j.deployment, f, func(text string) {
+			on(builder.Event{Function: j.fn.Name, Kind: builder.EventStep, Text: text})
+		})
 		if err != nil {
 			return err
 		}
