@@ -161,10 +161,10 @@ func (b *ContextBuilder) layHandler(handler string, dst *node) error {
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("read %q: %w", path.Join(handler, faasIgnore), cause(err))
 	}
-	o.skip = func(name string, dir bool) bool {
+	o.skip = func(at, name string, dir bool) bool {
 		// What `build` and `template pull` make in a project is not part of a
 		// handler that is the project itself.
-		return name == "build" || name == "template" || ignored != nil && ignored(name, dir)
+		return at == "" && (name == "build" || name == "template") || ignored != nil && ignored(inDir(at, name), dir)
 	}
 	return o.onto(dst)
 }
@@ -198,7 +198,7 @@ func (b *ContextBuilder) layExtra(extra string, dst *node) error {
 		if !info.Mode().IsRegular() {
 			return fmt.Errorf("extra path %q: no file or folder (%s)", extra, kindName(info.Mode().Type()))
 		}
-		parent.add(&node{name: path.Base(slashed), from: from, path: "."})
+		parent.put(&node{name: path.Base(slashed), from: from, base: "."})
 		return nil
 	}
 	if from.root, err = b.Project.OpenRoot(name); err != nil {
@@ -210,7 +210,7 @@ func (b *ContextBuilder) layExtra(extra string, dst *node) error {
 		return fmt.Errorf("extra path %q: %w", extra, err)
 	}
 	if top.from == nil {
-		top.from, top.path = from, "."
+		top.from, top.base = from, "."
 	}
 	o := overlay{from: from}
 	return o.onto(top)

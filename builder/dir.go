@@ -1,12 +1,10 @@
 package builder
 
 import (
-	"bytes"
 	"context"
 	"crypto/rand"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"path"
@@ -15,7 +13,6 @@ import (
 	"slices"
 	"strings"
 	"sync"
-	"time"
 
 	"golang.org/x/sync/errgroup"
 )
@@ -108,6 +105,8 @@ type dirWriter struct {
 	ctx   context.Context //nolint:containedctx // of one write, which ends before it does
 	mask  fs.FileMode     // umask: bits that new files do not get by themselves
 
+	buffers sync.Pool
+
 	mu   sync.Mutex
 	late []lateMode
 }
@@ -166,65 +165,60 @@ func (w *dirWriter) folder(dst *os.Root, n *node, prefix string, fresh bool) err
 	if w.ctx.Err() != nil {
 		return context.Cause(w.ctx)
 	}
-	there := map[string]fs.FileMode{}
+	there := make([]bool, len(n.children)) // entries that dst has already, of the same kind
 	if !fresh {
-		var err error
-		if there, err = w.clean(dst, n, prefix); err != nil {
+		if err := w.clean(dst, n, prefix, there); err != nil {
 			return err
 		}
 	}
-	var files, dirs []*node
-	for _, c := range n.children {
+	files := 0
+	for i, c := range n.children {
 		switch c.kind {
 		case fs.ModeDir:
-			dirs = append(dirs, c)
+			sub, err := w.mkdir(dst, c, prefix, there[i])
+			if err != nil {
+				return err
+			}
+			if err := w.do(func() error {
+				defer sub.Close()
+				return w.folder(sub, c, prefix+c.name+"/", !there[i])
+			}); err != nil {
+				return err
+			}
 		case fs.ModeSymlink:
 			if err := w.link(dst, c, prefix); err != nil {
 				return err
 			}
 		default:
-			files = append(files, c)
+			files++
 		}
 	}
-	for _, c := range dirs {
-		_, exists := there[c.name]
-		sub, err := w.mkdir(dst, c, prefix, exists)
-		if err != nil {
-			return err
-		}
-		if err := w.do(func() error {
-			defer sub.Close()
-			return w.folder(sub, c, prefix+c.name+"/", !exists)
-		}); err != nil {
-			return err
-		}
+	if files == 0 {
+		return nil
 	}
-	return w.files(dst, files, prefix, there)
+	return w.files(dst, n.children, there, prefix)
 }
 
-// clean removes from dst what n does not have in the same kind, and returns
-// what is left.
-func (w *dirWriter) clean(dst *os.Root, n *node, prefix string) (map[string]fs.FileMode, error) {
+// clean removes from dst what n does not have in the same kind, and notes what
+// is left.
+func (w *dirWriter) clean(dst *os.Root, n *node, prefix string, there []bool) error {
 	f, err := dst.Open(".")
 	if err != nil {
-		return nil, w.failed("read", prefix, err)
+		return w.failed("read", prefix, err)
 	}
 	entries, err := f.ReadDir(-1)
 	_ = f.Close() // only read
 	if err != nil {
-		return nil, w.failed("read", prefix, err)
+		return w.failed("read", prefix, err)
 	}
-	there := make(map[string]fs.FileMode, len(entries))
 	for _, e := range entries {
-		if c := n.child(e.Name()); c == nil || c.kind != e.Type() {
-			if err := dst.RemoveAll(e.Name()); err != nil {
-				return nil, w.failed("remove", prefix+e.Name(), err)
-			}
-			continue
+		if i := n.find(e.Name()); i >= 0 && n.children[i].kind == e.Type() {
+			there[i] = true
+		} else if err := dst.RemoveAll(e.Name()); err != nil {
+			return w.failed("remove", prefix+e.Name(), err)
 		}
-		there[e.Name()] = e.Type()
 	}
-	return there, nil
+	return nil
 }
 
 // mkdir opens the folder of n in dst, making it if it is not there, with the
@@ -280,33 +274,47 @@ func (w *dirWriter) link(dst *os.Root, n *node, prefix string) error {
 	return nil
 }
 
-// files copies the files of one folder, shared out where there are many.
-func (w *dirWriter) files(dst *os.Root, files []*node, prefix string, there map[string]fs.FileMode) error {
-	var shared sync.WaitGroup // dst is closed after the last of them
-	defer shared.Wait()
-	for len(files) > batch {
-		part := files[:batch]
-		files = files[batch:]
+// files copies the regular files among the entries of one folder, shared out
+// where there are many.
+func (w *dirWriter) files(dst *os.Root, entries []*node, there []bool, prefix string) error {
+	to, err := openFolder(dst)
+	if err != nil {
+		return w.failed("write", prefix, err)
+	}
+	defer to.close()
+	var shared sync.WaitGroup
+	defer shared.Wait() // before the folder is closed
+	for len(entries) > batch {
+		part, has := entries[:batch], there[:batch]
+		entries, there = entries[batch:], there[batch:]
 		shared.Add(1)
 		if err := w.do(func() error {
 			defer shared.Done()
-			return w.some(dst, part, prefix, there)
+			return w.some(dst, to, part, has, prefix)
 		}); err != nil {
 			return err
 		}
 	}
-	return w.some(dst, files, prefix, there)
+	return w.some(dst, to, entries, there, prefix)
 }
 
-func (w *dirWriter) some(dst *os.Root, files []*node, prefix string, there map[string]fs.FileMode) error {
-	c := copier{w: w, dst: dst, prefix: prefix}
+func (w *dirWriter) some(dst *os.Root, to folder, entries []*node, there []bool, prefix string) error {
+	buffer, _ := w.buffers.Get().(*[]byte)
+	if buffer == nil {
+		b := make([]byte, 2*(small+1))
+		buffer = &b
+	}
+	defer w.buffers.Put(buffer)
+	c := copier{w: w, dst: dst, to: to, prefix: prefix, buffer: (*buffer)[:small+1], other: (*buffer)[small+1:]}
 	defer c.close()
-	for _, n := range files {
+	for i, n := range entries {
+		if n.kind != 0 {
+			continue
+		}
 		if w.ctx.Err() != nil {
 			return context.Cause(w.ctx)
 		}
-		_, exists := there[n.name]
-		if err := c.file(n, exists); err != nil {
+		if err := c.file(n, there[i]); err != nil {
 			return err
 		}
 	}
@@ -316,241 +324,4 @@ func (w *dirWriter) some(dst *os.Root, files []*node, prefix string, there map[s
 // failed names a file of the folder that is written.
 func (w *dirWriter) failed(op, name string, err error) error {
 	return fmt.Errorf("%s %q: %w", op, path.Join(w.show, name), cause(err))
-}
-
-// copier copies files into one folder.
-type copier struct {
-	w      *dirWriter
-	dst    *os.Root
-	prefix string
-
-	// src is the folder that files come from at the moment, so that they are
-	// opened by name.
-	src     *os.Root
-	srcFrom *layer
-	srcDir  string
-	buffer  []byte
-}
-
-func (c *copier) close() {
-	if c.src != nil {
-		_ = c.src.Close()
-	}
-}
-
-// source opens the folder of n, unless it is open; nil where n does not come
-// from the disk.
-func (c *copier) source(n *node) (*os.Root, error) {
-	if n.from.root == nil {
-		return nil, nil
-	}
-	dir := path.Dir(n.path)
-	if c.src != nil && c.srcFrom == n.from && c.srcDir == dir {
-		return c.src, nil
-	}
-	c.close()
-	root, err := n.from.root.OpenRoot(dir)
-	if err != nil {
-		return nil, n.failed("open", err)
-	}
-	c.src, c.srcFrom, c.srcDir = root, n.from, dir
-	return root, nil
-}
-
-// file makes a regular file equal to n.
-func (c *copier) file(n *node, exists bool) error {
-	src, err := c.source(n)
-	if err != nil {
-		return err
-	}
-	if exists && src != nil {
-		same, err := c.unchanged(src, n)
-		if err != nil || same {
-			return err
-		}
-	}
-	var f fs.File
-	if src != nil {
-		f, err = src.Open(n.name)
-	} else {
-		f, err = n.open()
-	}
-	if err != nil {
-		return n.failed("open", err)
-	}
-	defer f.Close()
-	info, err := f.Stat()
-	if err != nil {
-		return n.failed("read", err)
-	}
-	if !info.Mode().IsRegular() {
-		return &ChangedError{Path: n.where()}
-	}
-	if exists {
-		same, err := c.equal(f, info, n)
-		if err != nil || same {
-			return err
-		}
-	}
-	return c.write(f, info, n, exists)
-}
-
-// unchanged says whether the file in dst is the copy that an earlier run made
-// of n, going by what the system tells: size, mode and time of modification
-// are equal, and nothing happened to the source since the copy was made. The
-// last is what time of modification alone cannot say, as tools set it.
-func (c *copier) unchanged(src *os.Root, n *node) (bool, error) {
-	from, err := src.Lstat(n.name)
-	if err != nil {
-		return false, n.failed("read", err)
-	}
-	to, err := c.dst.Lstat(n.name)
-	if err != nil {
-		return false, c.w.failed("read", c.prefix+n.name, err)
-	}
-	return stampOf(from) == stampOf(to) && changedBefore(from, to), nil
-}
-
-// equal says whether the file in dst has the content of f, and corrects its
-// mode and time if so. It leaves f at its beginning.
-func (c *copier) equal(f fs.File, info fs.FileInfo, n *node) (bool, error) {
-	old, err := c.dst.Open(n.name)
-	if err != nil {
-		return false, nil // unreadable: replace it
-	}
-	defer old.Close()
-	was, err := old.Stat()
-	if err != nil || was.Size() != info.Size() {
-		return false, nil //nolint:nilerr // as above
-	}
-	same, err := sameContent(f, old)
-	if err != nil {
-		return false, n.failed("read", err)
-	}
-	if !same {
-		if _, err := f.(io.Seeker).Seek(0, io.SeekStart); err != nil {
-			return false, n.failed("read", err)
-		}
-		return false, nil
-	}
-	if was.Mode().Perm() != info.Mode().Perm() {
-		err = old.Chmod(info.Mode().Perm())
-	}
-	if err := errors.Join(err, c.dst.Chtimes(n.name, time.Time{}, info.ModTime())); err != nil {
-		return false, c.w.failed("write", c.prefix+n.name, err)
-	}
-	return true, nil
-}
-
-func sameContent(a, b io.Reader) (bool, error) {
-	bufA, bufB := make([]byte, copyBuffer/2), make([]byte, copyBuffer/2)
-	for {
-		n, errA := io.ReadFull(a, bufA)
-		m, errB := io.ReadFull(b, bufB)
-		if !bytes.Equal(bufA[:n], bufB[:m]) {
-			return false, nil
-		}
-		if errA != nil || errB != nil {
-			if ended(errA) && ended(errB) {
-				return true, nil
-			}
-			return false, errors.Join(errA, errB)
-		}
-	}
-}
-
-func ended(err error) bool { return errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) }
-
-// write copies f into dst under the name of n, replacing what is there.
-func (c *copier) write(f fs.File, info fs.FileInfo, n *node, exists bool) (err error) {
-	name := n.name
-	if exists {
-		name = tempPrefix + rand.Text()
-	}
-	perm := info.Mode().Perm()
-	out, err := c.dst.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, perm)
-	if err != nil {
-		return c.w.failed("write", c.prefix+n.name, err)
-	}
-	defer func() {
-		if err != nil {
-			_ = out.Close()
-			_ = c.dst.Remove(name) // the first error counts
-		}
-	}()
-	if perm&c.w.mask != 0 {
-		if err := out.Chmod(perm); err != nil {
-			return c.w.failed("write", c.prefix+n.name, err)
-		}
-	}
-	if err := c.content(out, f, info, n); err != nil {
-		return err
-	}
-	if err := out.Close(); err != nil {
-		return c.w.failed("write", c.prefix+n.name, err)
-	}
-	if err := c.dst.Chtimes(name, time.Time{}, info.ModTime()); err != nil {
-		return c.w.failed("write", c.prefix+n.name, err)
-	}
-	if exists {
-		if err := c.dst.Rename(name, n.name); err != nil {
-			return c.w.failed("write", c.prefix+n.name, err)
-		}
-	}
-	return nil
-}
-
-// content copies the bytes.
-func (c *copier) content(out *os.File, f fs.File, info fs.FileInfo, n *node) error {
-	if c.buffer == nil {
-		c.buffer = make([]byte, small+1)
-	}
-	if info.Size() <= small {
-		// One byte more is asked for, to notice a file that grew.
-		got, err := io.ReadFull(f, c.buffer[:info.Size()+1])
-		if err != nil && !ended(err) {
-			return n.failed("read", err)
-		}
-		if int64(got) != info.Size() {
-			return &ChangedError{Path: n.where()}
-		}
-		if _, err := out.Write(c.buffer[:got]); err != nil {
-			return c.w.failed("write", c.prefix+n.name, err)
-		}
-		return nil
-	}
-	if err := copyLarge(c.w.ctx, out, f, info, c.buffer); err != nil {
-		return fmt.Errorf("copy %q to %q: %w", n.where(), path.Join(c.w.show, c.prefix+n.name), cause(err))
-	}
-	after, err := f.Stat()
-	if err != nil {
-		return n.failed("read", err)
-	}
-	if stampOf(after) != stampOf(info) {
-		return &ChangedError{Path: n.where()}
-	}
-	return nil
-}
-
-// largeChunk is how much of a large file is copied between two looks at the
-// context, in bytes.
-const largeChunk = 64 << 20
-
-// copyRange copies size bytes at the current offsets; fewer if f ends.
-func copyRange(ctx context.Context, out *os.File, f io.Reader, size int64, buffer []byte) error {
-	for size > 0 {
-		if ctx.Err() != nil {
-			return context.Cause(ctx)
-		}
-		chunk := io.LimitedReader{R: f, N: min(size, largeChunk)}
-		copied, err := io.CopyBuffer(out, &chunk, buffer) // copy_file_range where there is one
-		if err != nil {
-			return err
-		}
-		if copied == 0 {
-			return nil
-		}
-		size -= copied
-	}
-	return nil
 }

@@ -10,14 +10,6 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// changedBefore says whether the last change of any kind to the first file was
-// before the last to the second. No tool can set these times.
-func changedBefore(first, second fs.FileInfo) bool {
-	a, ok := first.Sys().(*syscall.Stat_t)
-	b, ok2 := second.Sys().(*syscall.Stat_t)
-	return ok && ok2 && (a.Ctim.Sec < b.Ctim.Sec || a.Ctim.Sec == b.Ctim.Sec && a.Ctim.Nsec < b.Ctim.Nsec)
-}
-
 // copyLarge copies a file of which holes stay holes.
 func copyLarge(ctx context.Context, out *os.File, f fs.File, info fs.FileInfo, buffer []byte) error {
 	src, ok := f.(*os.File)

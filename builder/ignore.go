@@ -82,7 +82,7 @@ func applyDockerIgnore(tree *node) (*node, error) {
 // stays where something in it does not.
 func filterDocker(n *node, prefix string, m *patternmatcher.PatternMatcher, parent patternmatcher.MatchInfo) (*node, error) {
 	out := *n
-	out.children, out.index = nil, nil
+	out.children = nil
 	for _, c := range n.children {
 		ignored, info, err := m.MatchesUsingParentResults(prefix+c.name, parent)
 		if err != nil {
@@ -101,7 +101,7 @@ func filterDocker(n *node, prefix string, m *patternmatcher.PatternMatcher, pare
 		if err != nil {
 			return nil, err
 		}
-		if !ignored || len(sub.index) > 0 {
+		if !ignored || len(sub.children) > 0 {
 			out.add(sub)
 		}
 	}

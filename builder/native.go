@@ -148,10 +148,6 @@ func nativeTree(tree *node) *node {
 	out.children = slices.DeleteFunc(slices.Clone(tree.children), func(c *node) bool {
 		return c.from != nil && !c.isDir() && (c.name == "meta.json" || c.name == "template.yml" || c.name == "Dockerfile")
 	})
-	out.index = map[string]*node{}
-	for _, c := range out.children {
-		out.index[c.name] = c
-	}
 	return &out
 }
 

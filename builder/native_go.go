@@ -5,10 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"maps"
 	"os"
 	"path"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
@@ -100,8 +100,8 @@ func (g *goTool) image(ctx context.Context, b *nativeBuild, p Platform, config *
 		layers = append(layers, l)
 	}
 	home := newDir(".")
-	home.add(&node{name: goBinary, path: goBinary, from: &layer{what: "compiled function", fsys: bin.FS(), dir: ".", root: bin}})
-	sortChildren(home)
+	home.add(&node{name: goBinary, base: goBinary, from: &layer{what: "compiled function", fsys: bin.FS(), dir: ".", root: bin}})
+	home.sort()
 	l, err := layerOf(ctx, below(homeDir, home))
 	if err != nil {
 		return nil, err
@@ -122,11 +122,11 @@ func (g *goTool) module(c *Context) (tree, handler *node, err error) {
 		return nil, nil, fmt.Errorf("%q: the name is taken for the entry point of the function", there.where())
 	}
 	tree = newDir(".")
-	tree.index = maps.Clone(handler.index)
+	tree.children = slices.Clone(handler.children)
 	moved := *entry
 	moved.name = goEntry
 	tree.add(&moved)
-	sortChildren(tree)
+	tree.sort()
 	return tree, handler, nil
 }
 
@@ -210,7 +210,7 @@ func goEnv(p Platform, args map[string]string) []string {
 // may be read at run time.
 func goAssets(handler *node) *node {
 	out := *handler
-	out.children, out.index = nil, nil
+	out.children = nil
 	for _, c := range handler.children {
 		switch {
 		case c.isDir():
@@ -225,7 +225,7 @@ func goAssets(handler *node) *node {
 			out.add(c)
 		}
 	}
-	sortChildren(&out)
+	out.sort()
 	return &out
 }
 

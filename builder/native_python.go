@@ -92,7 +92,7 @@ func (t *pythonTool) image(ctx context.Context, b *nativeBuild, _ Platform, conf
 // machine.
 func withoutBytecode(n *node) *node {
 	out := *n
-	out.children, out.index = nil, nil
+	out.children = nil
 	for _, c := range n.children {
 		switch {
 		case c.isDir() && c.name == "__pycache__", path.Ext(c.name) == ".pyc":
@@ -102,7 +102,7 @@ func withoutBytecode(n *node) *node {
 			out.add(c)
 		}
 	}
-	sortChildren(&out)
+	out.sort()
 	return &out
 }
 
@@ -251,8 +251,8 @@ func packagesLayer(ctx context.Context, dir string) (v1.Layer, error) {
 	}
 	o := overlay{
 		from: &layer{what: "installed packages", fsys: sub.FS(), dir: ".", root: sub},
-		skip: func(name string, dir bool) bool {
-			return dir && path.Base(name) == "__pycache__" || path.Ext(name) == ".pyc"
+		skip: func(_, name string, dir bool) bool {
+			return dir && name == "__pycache__" || path.Ext(name) == ".pyc"
 		},
 	}
 	if err := o.onto(top); err != nil {

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+	"slices"
 	"strings"
 )
 
@@ -17,9 +18,9 @@ const stateDir = ".openfaas"
 // overlay lays one source over a tree.
 type overlay struct {
 	from *layer
-	// skip says whether an entry stays out: its path in the source, and whether
-	// it is a folder. nil skips nothing.
-	skip func(name string, dir bool) bool
+	// skip says whether an entry of the folder at stays out, and is told whether
+	// it is a folder itself. nil skips nothing.
+	skip func(at, name string, dir bool) bool
 }
 
 // onto merges the folder at the top of the source into dst: files and links
@@ -34,51 +35,78 @@ func (o *overlay) onto(dst *node) error {
 	return o.generic("", dst)
 }
 
-func (o *overlay) disk(dir *os.Root, prefix string, dst *node) error {
+func (o *overlay) disk(dir *os.Root, at string, dst *node) error {
 	f, err := dir.Open(".")
 	if err != nil {
-		return o.failed(prefix, err)
+		return o.failed(at, err)
 	}
 	entries, err := f.ReadDir(-1)
 	_ = f.Close() // only read
 	if err != nil {
-		return o.failed(prefix, err)
+		return o.failed(at, err)
 	}
-	for _, e := range entries {
-		c, err := o.merge(e, prefix, dst, dir.Readlink)
+	return o.merge(entries, at, dst, dir.Readlink, func(name string, c *node) error {
+		sub, err := dir.OpenRoot(name)
 		if err != nil {
-			return err
+			return o.failed(inDir(at, name), err)
 		}
-		if c == nil || !c.isDir() {
-			continue
-		}
-		sub, err := dir.OpenRoot(e.Name())
-		if err != nil {
-			return o.failed(prefix+e.Name(), err)
-		}
-		err = o.disk(sub, prefix+e.Name()+"/", c)
-		_ = sub.Close()
-		if err != nil {
-			return err
-		}
-	}
-	return nil
+		defer sub.Close()
+		return o.disk(sub, inDir(at, name), c)
+	})
 }
 
-func (o *overlay) generic(prefix string, dst *node) error {
-	dir := path.Join(o.from.dir, prefix)
+func (o *overlay) generic(at string, dst *node) error {
+	dir := path.Join(o.from.dir, at)
 	entries, err := fs.ReadDir(o.from.fsys, dir)
 	if err != nil {
-		return o.failed(prefix, err)
+		return o.failed(at, err)
 	}
 	readlink := func(name string) (string, error) { return fs.ReadLink(o.from.fsys, path.Join(dir, name)) }
-	for _, e := range entries {
-		c, err := o.merge(e, prefix, dst, readlink)
-		if err != nil {
+	return o.merge(entries, at, dst, readlink, func(name string, c *node) error {
+		return o.generic(inDir(at, name), c)
+	})
+}
+
+// inDir is a path below a folder of a source; its top is "".
+func inDir(at, name string) string {
+	if at == "" {
+		return name
+	}
+	return at + "/" + name
+}
+
+// merge puts the entries of one folder, at the path at, into dst, and enters
+// those that are folders.
+func (o *overlay) merge(entries []fs.DirEntry, at string, dst *node, readlink func(string) (string, error), enter func(string, *node) error) error {
+	earlier := newDir("") // what other sources have put there
+	earlier.children = slices.Clone(dst.children)
+	earlier.sort()
+	nodes := make([]node, len(entries))
+	for i, e := range entries {
+		if strings.EqualFold(e.Name(), stateDir) || (o.skip != nil && o.skip(at, e.Name(), e.IsDir())) {
+			continue
+		}
+		c := &nodes[i]
+		*c = node{name: e.Name(), kind: e.Type(), from: o.from, dir: at, base: e.Name()}
+		if err := o.entry(c, readlink); err != nil {
 			return err
 		}
-		if c != nil && c.isDir() {
-			if err := o.generic(prefix+e.Name()+"/", c); err != nil {
+		there := earlier.child(c.name)
+		switch {
+		case there == nil:
+			dst.add(c)
+		case there.isDir() != c.isDir():
+			return fmt.Errorf("%q is a %s, but a %s in %s", c.where(), kindName(c.kind), kindName(there.kind), there.origin())
+		case c.isDir():
+			if there.from == nil {
+				there.from, there.dir, there.base = c.from, c.dir, c.base
+			}
+			c = there
+		default:
+			dst.put(c)
+		}
+		if c.isDir() {
+			if err := enter(e.Name(), c); err != nil {
 				return err
 			}
 		}
@@ -86,40 +114,23 @@ func (o *overlay) generic(prefix string, dst *node) error {
 	return nil
 }
 
-// merge puts one entry into dst and returns its node, or nil for one that is
-// left out.
-func (o *overlay) merge(e fs.DirEntry, prefix string, dst *node, readlink func(string) (string, error)) (*node, error) {
-	name := prefix + e.Name()
-	if strings.EqualFold(e.Name(), stateDir) || (o.skip != nil && o.skip(name, e.IsDir())) {
-		return nil, nil
-	}
-	c := &node{name: e.Name(), kind: e.Type(), from: o.from, path: name}
+// entry checks what an entry is, and reads where a link leads.
+func (o *overlay) entry(c *node, readlink func(string) (string, error)) error {
 	switch c.kind {
-	case 0:
-	case fs.ModeDir:
-		if there := dst.child(c.name); there != nil && there.isDir() {
-			if there.from == nil {
-				there.from, there.path = c.from, c.path
-			}
-			return there, nil
-		}
+	case 0, fs.ModeDir:
 	case fs.ModeSymlink:
-		target, err := readlink(e.Name())
+		target, err := readlink(c.base)
 		if err != nil {
-			return nil, o.failed(name, err)
+			return o.failed(c.path(), err)
 		}
-		if !staysInside(name, target) {
-			return nil, &LinkError{Path: c.where(), Target: target, Source: o.from.what}
+		if !staysInside(c.path(), target) {
+			return &LinkError{Path: c.where(), Target: target, Source: o.from.what}
 		}
 		c.link = target
 	default:
-		return nil, fmt.Errorf("%q is no file, folder or link (%s)", c.where(), kindName(c.kind))
+		return fmt.Errorf("%q is no file, folder or link (%s)", c.where(), kindName(c.kind))
 	}
-	if there := dst.child(c.name); there != nil && there.isDir() != c.isDir() {
-		return nil, fmt.Errorf("%q is a %s, but a %s in %s", c.where(), kindName(c.kind), kindName(there.kind), there.origin())
-	}
-	dst.add(c)
-	return c, nil
+	return nil
 }
 
 func (n *node) origin() string {
@@ -130,7 +141,7 @@ func (n *node) origin() string {
 }
 
 func (o *overlay) failed(name string, err error) error {
-	n := node{name: name, from: o.from, path: strings.TrimSuffix(name, "/")}
+	n := node{name: name, from: o.from, base: name}
 	return n.failed("read", err)
 }
 

@@ -147,10 +147,10 @@ func (r ctxReader) Read(p []byte) (int, error) {
 // differ belong to different contents; equal ones mostly to the same.
 type stamp struct {
 	size    int64
-	mode    fs.FileMode
-	modTime int64 // ns
+	mode    fs.FileMode // permission bits
+	modTime int64       // ns
 }
 
 func stampOf(info fs.FileInfo) stamp {
-	return stamp{info.Size(), info.Mode(), info.ModTime().UnixNano()}
+	return stamp{info.Size(), info.Mode().Perm(), info.ModTime().UnixNano()}
 }

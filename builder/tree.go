@@ -28,11 +28,12 @@ type node struct {
 	name string
 	kind fs.FileMode // fs.ModeDir, fs.ModeSymlink or 0 for a regular file
 	from *layer      // nil: a folder that no source has, such as parents of the handler folder
-	path string      // within the layer
+	dir  string      // folder within the layer, and the
+	base string      // name there: mostly name; "." for the top of a layer
 	link string      // target of a link
 
-	children []*node // of a folder; sorted once the tree is complete
-	index    map[string]*node
+	children []*node // of a folder; sorted by name once the tree is complete
+	sorted   bool
 }
 
 func newDir(name string) *node { return &node{name: name, kind: fs.ModeDir} }
@@ -40,33 +41,56 @@ func newDir(name string) *node { return &node{name: name, kind: fs.ModeDir} }
 func (n *node) isDir() bool { return n.kind == fs.ModeDir }
 
 // child returns the entry called name, or nil.
-func (n *node) child(name string) *node { return n.index[name] }
-
-func (n *node) add(c *node) {
-	if n.index == nil {
-		n.index = map[string]*node{}
+func (n *node) child(name string) *node {
+	if i := n.find(name); i >= 0 {
+		return n.children[i]
 	}
-	n.index[c.name] = c
+	return nil
+}
+
+// find returns the index of the entry called name, or -1.
+func (n *node) find(name string) int {
+	if !n.sorted {
+		return slices.IndexFunc(n.children, func(c *node) bool { return c.name == name })
+	}
+	if i, ok := slices.BinarySearchFunc(n.children, name, func(c *node, name string) int { return cmp.Compare(c.name, name) }); ok {
+		return i
+	}
+	return -1
+}
+
+// put adds an entry, in the place of one of its name.
+func (n *node) put(c *node) {
+	if i := n.find(c.name); i >= 0 {
+		n.children[i] = c
+		return
+	}
+	n.add(c)
+}
+
+// add adds an entry of a name that is not there yet.
+func (n *node) add(c *node) {
+	n.children = append(n.children, c)
+	n.sorted = false
 }
 
 // seal sorts the entries of all folders, so that the order of a tree is the
-// order of its names.
+// order of its names. It changes only folders that are not sorted.
 func (n *node) seal() {
-	for _, c := range n.index {
+	for _, c := range n.children {
 		if c.isDir() {
 			c.seal()
 		}
 	}
-	sortChildren(n)
+	n.sort()
 }
 
-// sortChildren sorts the entries of one folder.
-func sortChildren(n *node) {
-	n.children = make([]*node, 0, len(n.index))
-	for _, c := range n.index {
-		n.children = append(n.children, c)
+// sort sorts the entries of one folder.
+func (n *node) sort() {
+	if !n.sorted {
+		slices.SortFunc(n.children, func(a, b *node) int { return cmp.Compare(a.name, b.name) })
+		n.sorted = true
 	}
-	slices.SortFunc(n.children, func(a, b *node) int { return cmp.Compare(a.name, b.name) })
 }
 
 // below returns a tree in which the entries of top are at the path dir.
@@ -78,7 +102,7 @@ func below(dir string, top *node) *node {
 		parent := newDir(".")
 		child := n
 		parent.add(&child)
-		sortChildren(parent)
+		parent.sort()
 		n, dir = *parent, path.Dir(dir)
 	}
 	return &n
@@ -110,7 +134,7 @@ func (n *node) mkdirAll(name string) (*node, error) {
 			n.add(next)
 		}
 		if !next.isDir() {
-			return nil, fmt.Errorf("%s in %s is no folder, but files are to go below it", next.path, next.from.what)
+			return nil, fmt.Errorf("%s in %s is no folder, but files are to go below it", next.where(), next.origin())
 		}
 		n = next
 	}
@@ -149,8 +173,16 @@ func (n *node) count() int {
 	return total
 }
 
+// path is the place of n within its layer.
+func (n *node) path() string {
+	if n.dir == "" {
+		return n.base
+	}
+	return n.dir + "/" + n.base
+}
+
 // inside is the path of n within its layer's file system.
-func (n *node) inside() string { return path.Join(n.from.dir, n.path) }
+func (n *node) inside() string { return path.Join(n.from.dir, n.path()) }
 
 // where says where n comes from, for errors: the path as the user knows it.
 func (n *node) where() string {
@@ -158,9 +190,9 @@ func (n *node) where() string {
 		return n.name
 	}
 	if n.from.show != "" {
-		return path.Join(n.from.show, n.path)
+		return path.Join(n.from.show, n.path())
 	}
-	return n.path + " of " + n.from.what
+	return n.path() + " of " + n.from.what
 }
 
 // open opens a regular file.
@@ -168,7 +200,7 @@ func (n *node) open() (fs.File, error) {
 	var f fs.File
 	var err error
 	if n.from.root != nil {
-		f, err = n.from.root.Open(n.path)
+		f, err = n.from.root.Open(n.path())
 	} else {
 		f, err = n.from.fsys.Open(n.inside())
 	}
@@ -186,10 +218,10 @@ func (n *node) info() (fs.FileInfo, error) {
 	var info fs.FileInfo
 	var err error
 	switch {
-	case n.path == ".": // an extra path may be a link itself
+	case n.base == ".": // an extra path may be a link itself
 		info, err = fs.Stat(n.from.fsys, n.from.dir)
 	case n.from.root != nil:
-		info, err = n.from.root.Lstat(n.path)
+		info, err = n.from.root.Lstat(n.path())
 	default:
 		info, err = fs.Lstat(n.from.fsys, n.inside())
 	}

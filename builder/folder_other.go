@@ -1,0 +1,69 @@
+//go:build !linux && !darwin
+
+package builder
+
+import (
+	"errors"
+	"io"
+	"io/fs"
+	"os"
+	"time"
+)
+
+// folder is an open folder whose files are reached by name.
+type folder struct{ root *os.Root }
+
+func openFolder(root *os.Root) (folder, error) { return folder{root}, nil }
+
+func (f folder) close() {}
+
+// look describes a file; a link is not followed. When it changed is not known
+// here, so contents are compared.
+func (f folder) look(name string) (look, error) {
+	info, err := f.root.Lstat(name)
+	if err != nil {
+		return look{}, err
+	}
+	return look{stamp: stampOf(info)}, nil
+}
+
+// read reads a regular file that is smaller than the buffer.
+func (f folder) read(name string, buffer []byte) (look, []byte, error) {
+	in, err := f.root.Open(name)
+	if err != nil {
+		return look{}, nil, err
+	}
+	defer in.Close()
+	info, err := in.Stat()
+	switch {
+	case err != nil:
+		return look{}, nil, err
+	case !info.Mode().IsRegular():
+		return look{}, nil, errTorn
+	case info.Size() >= int64(len(buffer)):
+		return look{}, nil, errLarge
+	}
+	n, err := io.ReadFull(in, buffer[:info.Size()+1])
+	if ended(err) {
+		err = nil
+	}
+	if err == nil && int64(n) != info.Size() {
+		err = errTorn
+	}
+	return look{stamp: stampOf(info)}, buffer[:n], err
+}
+
+// write makes a new file, with the mode and time of s. It leaves nothing
+// behind if it fails.
+func (f folder) write(name string, content []byte, s stamp, _ fs.FileMode) error {
+	out, err := f.root.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, s.mode.Perm())
+	if err != nil {
+		return err
+	}
+	_, err = out.Write(content)
+	err = errors.Join(err, out.Close(), f.root.Chtimes(name, time.Time{}, time.Unix(0, s.modTime)))
+	if err != nil {
+		_ = f.root.Remove(name) // the first error counts
+	}
+	return err
+}
