@@ -13,7 +13,7 @@ import (
 )
 
 // TestSuiteAgainstARealGateway wants OPENFAAS_E2E_URL, with user and password
-// in it, and OPENFAAS_E2E_IMAGE, whose function answers with its request's
+// in it, and OPENFAAS_E2E_IMAGE, whose function's answer holds its request's
 // body.
 func TestSuiteAgainstARealGateway(t *testing.T) {
 	address, image := os.Getenv("OPENFAAS_E2E_URL"), os.Getenv("OPENFAAS_E2E_IMAGE")

@@ -23,7 +23,7 @@ type Target struct {
 	Client *gateway.Client // with credentials that are accepted
 	// Refused has credentials that are not; nil: the gateway wants none.
 	Refused *gateway.Client
-	// Image is of a function that answers with its request's body.
+	// Image is of a function whose answer holds its request's body.
 	Image string
 	// Ready bounds how long a function takes to get a replica; 0: 10 s.
 	Ready time.Duration
@@ -192,8 +192,8 @@ func testInvocations(t *testing.T, target Target) {
 	}
 	text, err := io.ReadAll(resp.Body)
 	_ = resp.Body.Close()
-	if resp.StatusCode != http.StatusOK || string(text) != "hello" || err != nil {
-		t.Errorf("the answer is %d %q, %v; want the request's body", resp.StatusCode, text, err)
+	if resp.StatusCode != http.StatusOK || !strings.Contains(string(text), "hello") || err != nil {
+		t.Errorf("the answer is %d %q, %v; want one with the request's body", resp.StatusCode, text, err)
 	}
 	resp, err = c.Invoke(ctx, gateway.Invocation{Name: function, Async: true, Body: strings.NewReader("later")})
 	if err != nil {
