@@ -192,7 +192,10 @@ func (d *Docker) deliver(ctx context.Context, req Request, o Output, res *Result
 		if d.Store == nil {
 			return nil
 		}
-		return d.Store.Untag(ctx, req.Image)
+		if err := d.Store.Untag(ctx, req.Image); !errors.Is(err, registry.ErrNotFound) {
+			return err
+		}
+		return nil
 	case OutputTar:
 		return d.save(ctx, req.Image, o.Dest)
 	case OutputRegistry:

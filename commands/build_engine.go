@@ -172,13 +172,17 @@ func (b *buildEngines) refusedByNative(ctx context.Context, j *job) error {
 // Close ends the connection to the container engine, if there is one.
 func (b *buildEngines) Close() error { return b.conn.Close() }
 
-// dockerEngine builds with a container engine.
+// dockerEngine builds with a container engine, and only what has changed.
 func (e *Env) dockerEngine(c *engine.Client) (builder.Engine, error) {
-	store, err := e.imageStore()
+	state, err := local.StateDir(e.Lookup)
 	if err != nil {
 		return nil, err
 	}
-	return &builder.Docker{Client: c, Project: e.Dir, SSHAgent: e.get("SSH_AUTH_SOCK"), Store: store}, nil
+	d := &builder.Docker{
+		Client: c, Project: e.Dir, SSHAgent: e.get("SSH_AUTH_SOCK"),
+		Store: registry.Open(local.ImagesDir(state)), Registry: e.registries(),
+	}
+	return builder.SkipUnchanged(d, &builder.Records{Dir: filepath.Join(state, "builds")}), nil
 }
 
 // nativeEngine builds without one, and only what has changed.

@@ -161,9 +161,6 @@ func (p *platform) serve(ctx context.Context, l net.Listener, ready func(Instanc
 		defer cancel()
 		err = errors.Join(err, server.Close(drain))
 	}()
-	if err := server.Restore(ctx); err != nil {
-		return err
-	}
 	p.add(l, server.Handler())
 	for _, rt := range runtimes {
 		network, ok := rt.(runtime.FunctionNetwork)
@@ -181,6 +178,10 @@ func (p *platform) serve(ctx context.Context, l net.Listener, ready func(Instanc
 			return err
 		}
 		p.add(fl, calls)
+	}
+	// Containers learn the address of that listener when they start, so it comes before them.
+	if err := server.Restore(ctx); err != nil {
+		return err
 	}
 	if p.o.Registry {
 		rl, err := listenNear(ctx, p.o.RegistryPort)
