@@ -11,6 +11,7 @@ type endpoint struct {
 	slot    *slot
 
 	mu       sync.Mutex
+	pool     []*upstream // idle connections, the last used last
 	inFlight int
 	closed   bool          // no new calls
 	gone     chan struct{} // closed with it
@@ -50,6 +51,10 @@ func (e *endpoint) close() {
 	}
 	e.closed = true
 	close(e.gone)
+	for _, u := range e.pool {
+		_ = u.conn.Close()
+	}
+	e.pool = nil
 	if e.inFlight == 0 {
 		close(e.idle)
 	}

@@ -12,6 +12,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"os"
 	"path/filepath"
 	"slices"
@@ -19,6 +20,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/faas-cli/faas-cli/gateway"
+	"github.com/faas-cli/faas-cli/internal/gatewaysuite"
 	"github.com/faas-cli/faas-cli/internal/processtest"
 	"github.com/faas-cli/faas-cli/internal/registry"
 	"github.com/faas-cli/faas-cli/internal/runtime"
@@ -29,7 +32,7 @@ func TestMain(m *testing.M) { processtest.Main(m) }
 
 // testPlatform is a running platform with the process runtime.
 type testPlatform struct {
-	t    *testing.T
+	t    testing.TB
 	dir  string
 	in   Instance
 	stop func() error
@@ -51,7 +54,7 @@ func testOptions(dir string, logs io.Writer) Options {
 }
 
 // startPlatform runs a platform over dir, which has an image "fn".
-func startPlatform(t *testing.T, dir string, change ...func(*Options)) *testPlatform {
+func startPlatform(t testing.TB, dir string, change ...func(*Options)) *testPlatform {
 	t.Helper()
 	store := registry.Open(ImagesDir(dir))
 	h, err := store.WriteImage(t.Context(), "fn", processtest.Image(t))
@@ -189,7 +192,7 @@ func (p *testPlatform) status(name string) schema.FunctionStatus {
 }
 
 // eventually polls until ok, for ten seconds.
-func eventually(t *testing.T, what string, ok func() bool) {
+func eventually(t testing.TB, what string, ok func() bool) {
 	t.Helper()
 	for deadline := time.Now().Add(10 * time.Second); time.Now().Before(deadline); time.Sleep(10 * time.Millisecond) {
 		if ok() {
@@ -719,4 +722,103 @@ func TestRunSaysWhatIsInTheWay(t *testing.T) {
 	if !asError(err, &taken) || taken.Port != o.Port || !strings.Contains(err.Error(), fmt.Sprintf("process %d", os.Getpid())) {
 		t.Errorf("taken port: %v", err)
 	}
+}
+
+func TestPlatformPassesTheSuiteOfGateways(t *testing.T) {
+	t.Parallel()
+	p := startPlatform(t, t.TempDir())
+	store := registry.Open(ImagesDir(p.dir))
+	h, err := store.WriteImage(t.Context(), "example/echo:1", processtest.Image(t, "echo=1"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := store.MarkNative(h); err != nil {
+		t.Fatal(err)
+	}
+	base, err := url.Parse(p.in.URL())
+	if err != nil {
+		t.Fatal(err)
+	}
+	user, password, err := p.in.Credentials()
+	if err != nil {
+		t.Fatal(err)
+	}
+	gatewaysuite.Run(t, gatewaysuite.Target{
+		Client:  gateway.New(base, http.DefaultClient, gateway.BasicAuth(user, password)),
+		Refused: gateway.New(base, http.DefaultClient, gateway.BasicAuth(user, "wrong")),
+		Image:   "example/echo:1",
+	})
+}
+
+func TestPlatformStreamsBodiesBothWays(t *testing.T) {
+	t.Parallel()
+	p := startPlatform(t, t.TempDir())
+	p.deploy("hello", "echo=1")
+	r, w := io.Pipe()
+	req, err := http.NewRequestWithContext(t.Context(), "POST", p.in.URL()+"/function/hello", r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	go func() { _, _ = io.WriteString(w, "ping") }()
+	res, err := http.DefaultClient.Do(req) // while the body of the request goes on
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = res.Body.Close() }()
+	for _, word := range []string{"ping", "pong"} {
+		b := make([]byte, len(word))
+		if _, err := io.ReadFull(res.Body, b); err != nil || string(b) != word {
+			t.Fatalf("%q, %v", b, err)
+		}
+		_, _ = io.WriteString(w, "pong")
+	}
+	_ = w.Close()
+}
+
+func TestPlatformPassesEventsOnAsTheyCome(t *testing.T) {
+	t.Parallel()
+	p := startPlatform(t, t.TempDir())
+	p.deploy("hello")
+	began := time.Now()
+	res, err := http.Get(p.in.URL() + "/function/hello/sse") //nolint:noctx // the server ends it
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = res.Body.Close() }()
+	first := make([]byte, len("data: 0\n\n"))
+	if _, err := io.ReadFull(res.Body, first); err != nil {
+		t.Fatal(err)
+	}
+	early := time.Since(began)
+	if rest, err := io.ReadAll(res.Body); err != nil || string(rest) != "data: 1\n\ndata: 2\n\n" {
+		t.Errorf("%q, %v", rest, err)
+	}
+	if all := time.Since(began); all-early < 50*time.Millisecond {
+		t.Errorf("the first event came after %s, the last after %s", early, all)
+	}
+}
+
+func TestPlatformEndsACallWhoseCallerIsGone(t *testing.T) {
+	t.Parallel()
+	p := startPlatform(t, t.TempDir())
+	p.deploy("hello")
+	ctx, cancel := context.WithCancel(t.Context())
+	req, err := http.NewRequestWithContext(ctx, "POST", p.in.URL()+"/function/hello/sleep?ms=60000", strings.NewReader("x"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	go func() {
+		eventually(t, "the call begins", func() bool {
+			_, metrics := p.do("GET", "/metrics", nil)
+			return strings.Contains(metrics, `gateway_function_invocation_started{function_name="hello.openfaas-fn"} 1`)
+		})
+		cancel()
+	}()
+	if _, err := http.DefaultClient.Do(req); err == nil { //nolint:bodyclose // there is none
+		t.Error("an answer came")
+	}
+	eventually(t, "the call is counted as given up", func() bool {
+		_, metrics := p.do("GET", "/metrics", nil)
+		return strings.Contains(metrics, `gateway_function_invocation_total{code="499",function_name="hello.openfaas-fn"} 1`)
+	})
 }

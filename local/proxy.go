@@ -41,10 +41,13 @@ const (
 	copyBuffer = 32 << 10 // bytes; as io.Copy's
 )
 
+// functionDialer opens them.
+func functionDialer() *net.Dialer { return &net.Dialer{Timeout: 5 * time.Second} }
+
 // functionTransport makes the connections to replicas. They are on this machine: no proxy, no compression of our own.
 func functionTransport() *http.Transport {
 	return &http.Transport{
-		DialContext:         (&net.Dialer{Timeout: 5 * time.Second}).DialContext,
+		DialContext:         functionDialer().DialContext,
 		MaxIdleConnsPerHost: idlePerReplica,
 		IdleConnTimeout:     idleFor,
 		DisableCompression:  true,
@@ -71,17 +74,21 @@ func parseTarget(escaped string) (target, bool) {
 // proxy passes calls on to replicas.
 type proxy struct {
 	fleet     *fleet
+	dialer    *net.Dialer
 	transport http.RoundTripper
-	forward   *httputil.ReverseProxy
+	forward   *httputil.ReverseProxy // of the calls that are not made directly
+	buffers   *bufferPool
 }
 
 func newProxy(fl *fleet) *proxy {
-	p := &proxy{fleet: fl, transport: functionTransport()}
+	p := &proxy{fleet: fl, dialer: functionDialer(), transport: functionTransport(), buffers: &bufferPool{}}
 	p.forward = &httputil.ReverseProxy{
-		Rewrite:        p.rewrite,
-		Transport:      p,
-		BufferPool:     &bufferPool{},
-		ErrorHandler:   p.fail,
+		Rewrite:    p.rewrite,
+		Transport:  p,
+		BufferPool: p.buffers,
+		ErrorHandler: func(w http.ResponseWriter, r *http.Request, err error) {
+			p.fail(r.Context(), w.(*recorder), callOf(r.Context()), err)
+		},
 		ModifyResponse: p.answer,
 		// FlushInterval stays 0: ReverseProxy flushes streams of unknown length and server-sent events as they come.
 	}
@@ -129,6 +136,12 @@ func (p *proxy) serve(w http.ResponseWriter, r *http.Request, rest string) {
 		c.release()
 		p.fleet.metrics.end(f.ref, rec.status(), time.Since(c.start))
 	}()
+	if direct(r) {
+		p.serveDirect(rec, r, c)
+		return
+	}
+	// The answer may begin before the request has ended; otherwise the server would first read all of it.
+	_ = http.NewResponseController(w).EnableFullDuplex()
 	p.forward.ServeHTTP(rec, r.WithContext(context.WithValue(r.Context(), callKey{}, c)))
 }
 
@@ -180,24 +193,26 @@ func unreachable(err error) bool {
 }
 
 func (p *proxy) answer(res *http.Response) error {
-	c := callOf(res.Request.Context())
-	res.Header.Set(headerCallID, c.id)
-	res.Header.Set(headerStart, strconv.FormatInt(c.start.UnixNano(), 10))
-	res.Header.Set(headerDuration, seconds(time.Since(c.start)))
+	p.decorate(res.Header, callOf(res.Request.Context()))
 	return nil
 }
 
+// decorate adds our headers to an answer.
+func (p *proxy) decorate(h http.Header, c *call) {
+	h.Set(headerCallID, c.id)
+	h.Set(headerStart, strconv.FormatInt(c.start.UnixNano(), 10))
+	h.Set(headerDuration, seconds(time.Since(c.start)))
+}
+
 // fail answers a call that no replica answered.
-func (p *proxy) fail(w http.ResponseWriter, r *http.Request, err error) {
-	c := callOf(r.Context())
-	w.Header().Set(headerCallID, c.id)
-	w.Header().Set(headerDuration, seconds(time.Since(c.start)))
-	status, text := callError(r.Context(), c.f.ref, err)
+func (p *proxy) fail(ctx context.Context, w *recorder, c *call, err error) {
+	p.decorate(w.Header(), c)
+	status, text := callError(ctx, c.f.ref, err)
 	if status == http.StatusBadGateway && c.ep != nil {
 		c.ep.settle()
 	}
 	if status == statusClientGone {
-		w.(*recorder).code = status // nobody reads an answer
+		w.code = status // nobody reads an answer
 		return
 	}
 	refuse(w, status, text)

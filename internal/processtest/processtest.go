@@ -102,6 +102,7 @@ func Image(t testing.TB, env ...string) v1.Image {
 
 // function is an HTTP server that does what its caller says:
 //
+//	/empty            nothing
 //	/env              its environment, as JSON
 //	/file?path=       a file's content
 //	/exit?code=       ends
@@ -113,7 +114,8 @@ func Image(t testing.TB, env ...string) v1.Image {
 //	/big?mib=         a large answer
 //	otherwise         method, path, query, body and X- headers, as JSON
 //
-// Its environment: crash=1 ends it at once, deaf=1 keeps it from ending on SIGTERM, version is part of the answers.
+// Its environment: crash=1 ends it at once, deaf=1 keeps it from ending on SIGTERM, echo=1 makes it answer with the
+// body of the request, version is part of the answers.
 func function() {
 	if os.Getenv("crash") == "1" {
 		fmt.Println("about to crash")
@@ -143,7 +145,7 @@ func answer(w http.ResponseWriter, r *http.Request) {
 	q := r.URL.Query()
 	number := func(key string) int { n, _ := strconv.Atoi(q.Get(key)); return n }
 	switch r.URL.Path {
-	case "/_/health":
+	case "/_/health", "/empty":
 	case "/env":
 		_ = json.NewEncoder(w).Encode(os.Environ())
 	case "/file":
@@ -188,6 +190,20 @@ func answer(w http.ResponseWriter, r *http.Request) {
 			_, _ = w.Write(b)
 		}
 	default:
+		if os.Getenv("echo") == "1" {
+			rc := http.NewResponseController(w)
+			_ = rc.EnableFullDuplex()
+			_ = rc.Flush()
+			b := make([]byte, 32<<10)
+			for {
+				n, err := r.Body.Read(b)
+				_, _ = w.Write(b[:n])
+				_ = rc.Flush()
+				if err != nil {
+					return
+				}
+			}
+		}
 		body, _ := io.ReadAll(r.Body)
 		headers := map[string]string{}
 		for key := range r.Header {
