@@ -20,6 +20,7 @@ type buildOptions struct {
 	stack  stackFlags
 	build  buildFlags
 	format output.Format
+	watch  bool
 }
 
 func newBuildCmd(env *Env) *cobra.Command {
@@ -51,14 +52,31 @@ by the container engine from the template's Dockerfile. --builder decides it.`,
 	o.stack.register(cmd)
 	o.build.register(cmd)
 	registerOutput(cmd, &o.format)
+	cmd.Flags().BoolVar(&o.watch, "watch", false, "build functions again when their files change, until Ctrl-C")
 	return cmd
 }
 
-// runBuild builds the functions, or only writes or prints what it would build.
+// runBuild builds the functions, once or until Ctrl-C.
 func runBuild(ctx context.Context, env *Env, o buildOptions) error {
 	o.build.remote = o.build.remote.complete(env)
+	if !o.watch || o.build.print {
+		return build(ctx, env, o, nil)
+	}
+	return env.watchLoop(ctx, watched{
+		extras: o.build.extras,
+		files:  func(ctx context.Context) (*stack.File, error) { return env.buildStack(ctx, o.stack, o.build) },
+		run:    func(ctx context.Context, names []string) error { return build(ctx, env, o, names) },
+	})
+}
+
+// build builds the named functions, or all of them, or only writes or prints
+// what it would build.
+func build(ctx context.Context, env *Env, o buildOptions, names []string) error {
 	st, err := env.buildStack(ctx, o.stack, o.build)
 	if err != nil {
+		return err
+	}
+	if err := only(st, names); err != nil {
 		return err
 	}
 	t, err := env.resolveTarget(gatewayFlags{}, st.Gateway)

@@ -18,16 +18,15 @@ type localRunOptions struct {
 	stack stackFlags
 	build buildFlags
 
-	name      string // argument
-	buildIt   bool
-	env       map[string]string
-	network   string
-	port      int
-	host      string
-	debugPort int
-	all       bool
-	runtime   runtimeName
-	watch     bool
+	name    string // argument
+	buildIt bool
+	env     map[string]string
+	network string
+	port    int
+	host    string
+	all     bool
+	runtime runtimeName
+	watch   bool
 }
 
 func newLocalRunCmd(env *Env) *cobra.Command {
@@ -59,7 +58,11 @@ With --watch functions are built and started again when their files change.`,
 			if err := o.validate(); err != nil {
 				return err
 			}
-			return runLocalRun(cmd.Context(), env, o)
+			err := runLocalRun(cmd.Context(), env, o)
+			if err != nil && interrupted(cmd.Context()) {
+				return nil // Ctrl-C is how it ends
+			}
+			return err
 		},
 	}
 	o.stack.register(cmd)
@@ -70,7 +73,6 @@ With --watch functions are built and started again when their files change.`,
 	f.StringVar(&o.network, "network", "", "`network` of the container")
 	f.IntVarP(&o.port, "port", "p", 8080, "`port` of this machine to listen on")
 	f.StringVar(&o.host, "host", loopback, "`address` of this machine to listen on; others than the loopback address let other machines call the function")
-	f.IntVar(&o.debugPort, "debug-port", 0, "`port` of this machine for the debugger that the template starts")
 	f.BoolVar(&o.all, "all", false, "run every function, behind one port")
 	f.Var(&o.runtime, "runtime", "run functions as: auto, docker, process")
 	f.BoolVar(&o.watch, "watch", false, "build and start again when files change")
@@ -87,8 +89,6 @@ func (o localRunOptions) validate() error {
 		return usagef("--print shows one function, --all runs several")
 	case o.port < 0 || o.port > 65535:
 		return usagef("--port %d: a port is at most 65535", o.port)
-	case o.debugPort < 0 || o.debugPort > 65535:
-		return usagef("--debug-port %d: a port is at most 65535", o.debugPort)
 	}
 	return o.build.validate()
 }
@@ -97,7 +97,7 @@ func (o localRunOptions) validate() error {
 func runLocalRun(ctx context.Context, env *Env, o localRunOptions) error {
 	o.build.remote = o.build.remote.complete(env)
 	if o.watch && !o.build.print {
-		return watchLocalRun(ctx, env, o)
+		return env.watchLocally(ctx, o)
 	}
 	run, err := env.planLocalRun(ctx, o)
 	if err != nil {
@@ -112,6 +112,71 @@ func runLocalRun(ctx context.Context, env *Env, o localRunOptions) error {
 		}
 	}
 	return env.runLocally(ctx, o, run)
+}
+
+// runLocally starts the functions and waits until they end, or Ctrl-C ends
+// them.
+func (e *Env) runLocally(ctx context.Context, o localRunOptions, run *localRun) error {
+	r, err := e.newLocalRunner(ctx, o)
+	if err != nil {
+		return err
+	}
+	defer r.close(ctx)
+	for _, s := range run.specs {
+		if err := r.start(ctx, s); err != nil {
+			return err
+		}
+	}
+	return r.wait(ctx)
+}
+
+// watchLocally runs the functions until Ctrl-C and starts those again whose
+// files change.
+func (e *Env) watchLocally(ctx context.Context, o localRunOptions) error {
+	r, err := e.newLocalRunner(ctx, o)
+	if err != nil {
+		return err
+	}
+	defer r.close(ctx)
+	return e.watchLoop(ctx, watched{
+		extras: o.build.extras,
+		files: func(ctx context.Context) (*stack.File, error) {
+			run, err := e.planLocalRun(ctx, o)
+			if run == nil {
+				return nil, err
+			}
+			return run.stack, err
+		},
+		run: func(ctx context.Context, names []string) error {
+			run, err := e.planLocalRun(ctx, o)
+			if err != nil {
+				return err
+			}
+			run.keep(names)
+			if o.buildIt {
+				if err := e.buildLocalRun(ctx, o, run); err != nil {
+					return err
+				}
+			}
+			for _, s := range run.specs {
+				if err := r.start(ctx, s); err != nil {
+					return err
+				}
+			}
+			return nil
+		},
+	})
+}
+
+// keep leaves the named functions, all if none is named.
+func (run *localRun) keep(names []string) {
+	if names == nil {
+		return
+	}
+	gone := func(name string) bool { return !slices.Contains(names, name) }
+	run.stack.Functions = slices.DeleteFunc(run.stack.Functions, func(fn stack.Function) bool { return gone(fn.Name) })
+	run.jobs = slices.DeleteFunc(run.jobs, func(j *job) bool { return gone(j.fn.Name) })
+	run.specs = slices.DeleteFunc(run.specs, func(s localSpec) bool { return gone(s.job.fn.Name) })
 }
 
 // localRun is what is to be run.
@@ -176,9 +241,6 @@ func (e *Env) buildLocalRun(ctx context.Context, o localRunOptions, run *localRu
 // shell would split are quoted.
 func (s localSpec) dockerRun(o localRunOptions) string {
 	args := []string{"docker", "run", "--name", s.job.fn.Name, "--rm", "-i", fmt.Sprintf("-p=%s:%d:8080", o.host, o.port)}
-	if o.debugPort != 0 {
-		args = append(args, fmt.Sprintf("-p=%s:%d:%d", o.host, o.debugPort, o.debugPort))
-	}
 	if o.network != "" {
 		args = append(args, "--network="+o.network)
 	}

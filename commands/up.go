@@ -12,6 +12,7 @@ import (
 	"github.com/faas-cli/faas-cli/internal/output"
 	"github.com/faas-cli/faas-cli/internal/progress"
 	"github.com/faas-cli/faas-cli/schema"
+	"github.com/faas-cli/faas-cli/stack"
 )
 
 type upOptions struct {
@@ -90,17 +91,24 @@ func (o upOptions) validate() error {
 // runUp brings the functions up, once or until Ctrl-C.
 func runUp(ctx context.Context, env *Env, o upOptions) error {
 	o.build.remote = o.build.remote.complete(env)
-	if o.watch {
-		return errors.New("up --watch is not part of this version yet")
+	if !o.watch {
+		return up(ctx, env, o, nil)
 	}
-	return up(ctx, env, o)
+	return env.watchLoop(ctx, watched{
+		extras: o.build.extras,
+		files:  func(ctx context.Context) (*stack.File, error) { return env.buildStack(ctx, o.stack, o.build) },
+		run:    func(ctx context.Context, names []string) error { return up(ctx, env, o, names) },
+	})
 }
 
-// up is one run: plan everything, then take each function through build, push
-// and deploy.
-func up(ctx context.Context, env *Env, o upOptions) error {
+// up is one run, for the named functions or all of them: plan everything, then
+// take each function through build, push and deploy.
+func up(ctx context.Context, env *Env, o upOptions, names []string) error {
 	st, err := env.buildStack(ctx, o.stack, o.build)
 	if err != nil {
+		return err
+	}
+	if err := only(st, names); err != nil {
 		return err
 	}
 	gw, to, err := env.upTarget(ctx, o, st.Gateway)

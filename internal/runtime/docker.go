@@ -53,6 +53,8 @@ type DockerOptions struct {
 	Instance string
 	// Dir is a folder of the runtime's own, 0700. Secrets of running containers are in it.
 	Dir string
+	// Network is an existing network that containers join instead of one that the runtime makes; empty: its own.
+	Network string
 	// Image opens an image of the image store by the digest of its manifest. Nil: there is no store.
 	Image func(ctx context.Context, digest v1.Hash) (v1.Image, error)
 }

@@ -24,6 +24,14 @@ func (d *DockerRuntime) networkName() string { return "faas-cli-" + d.o.Instance
 func (d *DockerRuntime) ensureNetwork(ctx context.Context) (engine.Network, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	if d.o.Network != "" { // somebody else's: used, never removed
+		n, err := d.o.Engine.Network(ctx, d.o.Network)
+		if err != nil {
+			return n, fmt.Errorf("network %q: %w", d.o.Network, err)
+		}
+		d.network, d.direct = &n, d.o.Engine.Local() && hasAddress(n.Gateway)
+		return n, nil
+	}
 	name := d.networkName()
 	n, err := d.o.Engine.Network(ctx, name)
 	if errors.Is(err, engine.ErrNotFound) {

@@ -1,0 +1,299 @@
+package commands
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+
+	"github.com/faas-cli/faas-cli/internal/registry"
+	"github.com/faas-cli/faas-cli/internal/runtime"
+	"github.com/faas-cli/faas-cli/local"
+)
+
+const (
+	// stopGrace is how long a function may take to end when it is asked to.
+	stopGrace = 5 * time.Second
+	// healthyWithin is how long a function may take until it answers.
+	healthyWithin = 30 * time.Second
+	// cleanUpWithin bounds what is tidied up after the end.
+	cleanUpWithin = 10 * time.Second
+)
+
+// A localRunner runs functions without a platform. It is closed when they are
+// to end, by one goroutine; start may replace a function that runs.
+type localRunner struct {
+	env   *Env
+	o     localRunOptions
+	dir   string // of this run only
+	self  string
+	id    string
+	store *registry.Store
+	conn  *engineConn
+	front *localFront // nil: a single function has the port itself
+
+	processes runtime.Runtime // nil until needed, and so is docker
+	docker    runtime.Runtime
+
+	mu      sync.Mutex
+	running []*localReplica // in the order of their first start
+	logs    sync.WaitGroup
+}
+
+// localReplica is a function that runs.
+type localReplica struct {
+	name    string
+	replica runtime.Replica
+	runtime runtime.Runtime
+	stopLog context.CancelFunc
+	logDone chan struct{}
+}
+
+func (e *Env) newLocalRunner(ctx context.Context, o localRunOptions) (*localRunner, error) {
+	state, err := local.StateDir(e.Lookup)
+	if err != nil {
+		return nil, err
+	}
+	self, err := e.Executable()
+	if err != nil {
+		return nil, err
+	}
+	parent := filepath.Join(filepath.Dir(state), "local-run")
+	if err := os.MkdirAll(parent, 0o700); err != nil {
+		return nil, err
+	}
+	dir, err := os.MkdirTemp(parent, "")
+	if err != nil {
+		return nil, err
+	}
+	r := &localRunner{
+		env: e, o: o, dir: dir, self: self, id: "local-run-" + strings.ToLower(rand.Text()[:8]),
+		store: registry.Open(local.ImagesDir(state)), conn: &engineConn{env: e},
+	}
+	if o.all || o.host != loopback {
+		if r.front, err = e.newLocalFront(ctx, o); err != nil {
+			r.close(ctx)
+			return nil, err
+		}
+	}
+	return r, nil
+}
+
+// runtimeOf decides what runs the image: as a process what the native engine
+// built here, as a container everything else.
+func (r *localRunner) runtimeOf(ctx context.Context, image string) (rt runtime.Runtime, digest string, err error) {
+	h, ok, err := r.store.Resolve(image)
+	if err != nil {
+		return nil, "", err
+	}
+	if ok {
+		digest = h.String()
+	}
+	native := ok && r.store.Native(h)
+	if r.o.runtime == runtimeProcess || native && r.o.runtime != runtimeDocker && r.o.network == "" {
+		if r.processes == nil {
+			r.processes = runtime.NewProcess(runtime.ProcessConfig{
+				Dir: filepath.Join(r.dir, "process"), Images: local.StoreImages{Store: r.store},
+				Supervisor: []string{r.self, "local", superviseName}, Path: r.env.get("PATH"),
+				Log: slog.New(slog.DiscardHandler),
+			})
+		}
+		return r.processes, digest, nil
+	}
+	if r.docker == nil {
+		client, err := r.conn.get(ctx)
+		if err != nil {
+			return nil, "", err
+		}
+		r.docker = runtime.NewDocker(ctx, runtime.DockerOptions{
+			Engine: client, Instance: r.id, Dir: filepath.Join(r.dir, "docker"), Network: r.o.network,
+			Image: local.StoreImages{Store: r.store}.ByHash,
+		})
+	}
+	if digest == "" {
+		if pinner, ok := r.docker.(runtime.Pinner); ok {
+			digest, err = pinner.Pin(ctx, image)
+		}
+	}
+	return r.docker, digest, err
+}
+
+// start starts a function, in place of what runs under its name.
+func (r *localRunner) start(ctx context.Context, s localSpec) error {
+	name := s.job.fn.Name
+	fail := func(err error) error { return fmt.Errorf("run %s: %w", name, err) }
+	rt, digest, err := r.runtimeOf(ctx, s.job.image)
+	if err != nil {
+		return fail(err)
+	}
+	secrets, err := s.readSecrets()
+	if err != nil {
+		return fail(err)
+	}
+	spec := runtime.Spec{
+		Ref:   runtime.Ref{Name: name, Namespace: s.env["OPENFAAS_NAMESPACE"]},
+		Image: s.job.image, Digest: digest, Env: s.env, Secrets: secrets,
+		Memory: s.memory, MilliCPU: s.milliCPU, ReadOnlyRoot: s.readOnly,
+	}
+	if r.front == nil {
+		spec.Port = r.o.port
+	}
+	if err := rt.Check(ctx, spec); err != nil {
+		return fail(err)
+	}
+	for _, note := range rt.Notes(spec) {
+		r.env.warnf("%s", note)
+	}
+	r.stop(ctx, name)
+	replica, err := rt.Start(ctx, spec)
+	if errors.Is(err, syscall.EADDRINUSE) {
+		return withHint(fail(err), "another program listens on port %d: choose one with --port", r.o.port)
+	}
+	if err != nil {
+		return fail(err)
+	}
+	l := &localReplica{name: name, replica: replica, runtime: rt, logDone: make(chan struct{})}
+	var logCtx context.Context
+	logCtx, l.stopLog = context.WithCancel(context.WithoutCancel(ctx))
+	r.logs.Go(func() { r.showLogs(logCtx, l) })
+	r.mu.Lock()
+	r.running = append(r.running, l)
+	r.mu.Unlock()
+
+	healthy, cancel := context.WithTimeoutCause(ctx, healthyWithin, errors.New("it does not answer its health check"))
+	defer cancel()
+	if err := runtime.WaitHealthy(healthy, &http.Client{Transport: r.env.Transport}, replica, ""); err != nil {
+		var ended *runtime.ExitError
+		if errors.As(err, &ended) {
+			return nil // wait says how it ended
+		}
+		return fail(err)
+	}
+	url := fmt.Sprintf("http://%s:%d", r.o.host, r.o.port)
+	if r.front != nil {
+		url = r.front.add(name, replica.Info().Address)
+	} else if r.o.port == 0 {
+		url = "http://" + replica.Info().Address
+	}
+	r.env.progressf("Running %s on %s", name, url)
+	return nil
+}
+
+// showLogs prints what the function writes until it is stopped, then what is
+// left.
+func (r *localRunner) showLogs(ctx context.Context, l *localReplica) {
+	defer close(l.logDone)
+	q := runtime.LogQuery{Tail: -1, Follow: true, Instance: l.replica.Info().ID}
+	shown := 0
+	show := func(line runtime.LogLine) {
+		prefix := ""
+		if r.o.all {
+			prefix = "[" + l.name + "] "
+		}
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		_ = writeLine(r.env.Term.Out, prefix+r.env.shown(line.Text)) // a closed pipe does not end the function
+		shown++
+	}
+	for line, err := range l.runtime.Logs(ctx, l.replica.Info().Ref, q) {
+		if err != nil {
+			break
+		}
+		show(line)
+	}
+	q.Follow = false
+	rest, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanUpWithin)
+	defer cancel()
+	skip := shown
+	for line, err := range l.runtime.Logs(rest, l.replica.Info().Ref, q) {
+		if err != nil {
+			return
+		}
+		if skip > 0 {
+			skip--
+			continue
+		}
+		show(line)
+	}
+}
+
+// wait returns when all functions have ended, with the exit code of the first
+// that failed, or when ctx ends, which is the normal end.
+func (r *localRunner) wait(ctx context.Context) error {
+	code := 0
+	for _, l := range slices.Clone(r.running) {
+		select {
+		case <-ctx.Done():
+			return watchEnd(ctx)
+		case <-l.replica.Done():
+			r.stop(ctx, l.name)
+			exit := l.replica.Exit()
+			r.env.progressf("%s ended: %s", l.name, exit)
+			if code == 0 {
+				code = exit.Code
+			}
+			if exit.Code < 0 {
+				code = exitFailed
+			}
+		}
+	}
+	if code != 0 {
+		return &exitError{code: code}
+	}
+	return nil
+}
+
+// stop ends the function of that name, if it runs, and shows the rest of its
+// log.
+func (r *localRunner) stop(ctx context.Context, name string) {
+	r.mu.Lock()
+	i := slices.IndexFunc(r.running, func(l *localReplica) bool { return l.name == name })
+	if i < 0 {
+		r.mu.Unlock()
+		return
+	}
+	l := r.running[i]
+	r.running = slices.Delete(r.running, i, i+1)
+	r.mu.Unlock()
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopGrace+cleanUpWithin)
+	defer cancel()
+	if err := l.replica.Stop(ctx, stopGrace); err != nil {
+		r.env.warnf("stop %s: %v", name, err)
+	}
+	l.stopLog()
+	<-l.logDone
+}
+
+// close ends everything that was started and removes what it left.
+func (r *localRunner) close(ctx context.Context) {
+	if r.front != nil {
+		r.front.close()
+	}
+	for _, l := range slices.Clone(r.running) {
+		r.stop(ctx, l.name)
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanUpWithin)
+	defer cancel()
+	for _, rt := range []runtime.Runtime{r.processes, r.docker} {
+		if rt == nil {
+			continue
+		}
+		if err := errors.Join(rt.Purge(ctx), rt.Close()); err != nil {
+			r.env.warnf("tidy up: %v", err)
+		}
+	}
+	r.logs.Wait()
+	_ = r.conn.Close()
+	if err := os.RemoveAll(r.dir); err != nil {
+		r.env.warnf("tidy up: %v", err)
+	}
+}
