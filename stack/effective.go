@@ -101,6 +101,9 @@ func (e *effective) node(n *yaml.Node, depth int) *yaml.Node {
 func (e *effective) scalar(n *yaml.Node, origin bool) *yaml.Node {
 	e.d.reveal(n)
 	out := &yaml.Node{Kind: yaml.ScalarNode, Tag: n.ShortTag(), Value: n.Value}
+	if out.Tag == "!!str" && out.Value != "" && looksTyped(out.Value) { // by YAML 1.1, which others read
+		out.Style = yaml.DoubleQuotedStyle
+	}
 	if origin {
 		p := e.f.position(n)
 		out.LineComment = fmt.Sprintf("%s:%d", p.File, p.Line)

@@ -1,0 +1,61 @@
+package commands
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/rogpeppe/go-internal/testscript"
+)
+
+// TestDocs runs the examples of docs/stack.md: a block "yaml FILE" is a file, a
+// console block commands with their output. "|| true" marks one that fails.
+func TestDocs(t *testing.T) {
+	t.Parallel()
+	const page = "../docs/stack.md"
+	data, err := os.ReadFile(page)
+	if err != nil {
+		t.Fatal(err)
+	}
+	script := filepath.Join(t.TempDir(), "docs_stack.txtar")
+	if err := os.WriteFile(script, []byte(docScript(string(data))), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	testscript.Run(t, testscript.Params{
+		Files: []string{script}, RequireExplicitExec: true, Setup: setupScript, Cmds: scriptCommands(),
+	})
+}
+
+// docScript turns a page into a script.
+func docScript(page string) string {
+	var commands, files strings.Builder
+	outputs := 0
+	for i, block := range strings.Split(page, "```") {
+		if i%2 == 0 {
+			continue
+		}
+		info, body, _ := strings.Cut(block, "\n")
+		kind, name, _ := strings.Cut(info, " ")
+		switch {
+		case kind == "console":
+			for example := range strings.SplitSeq("\n"+body, "\n$ ") {
+				command, output, _ := strings.Cut(example, "\n")
+				if command == "" {
+					continue
+				}
+				command, fails := strings.CutSuffix(command, " || true")
+				if fails {
+					commands.WriteString("! ")
+				}
+				outputs++
+				fmt.Fprintf(&commands, "exec %s\ncmp stdout want%d\n", command, outputs)
+				fmt.Fprintf(&files, "-- want%d --\n%s\n", outputs, strings.TrimRight(output, "\n"))
+			}
+		case name != "":
+			fmt.Fprintf(&files, "-- %s --\n%s", name, body)
+		}
+	}
+	return commands.String() + files.String()
+}
