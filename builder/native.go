@@ -36,6 +36,8 @@ type Native struct {
 	Env []string
 	// Registry is what registry outputs are pushed with.
 	Registry Registry
+
+	versions versions
 }
 
 var _ Keeper = (*Native)(nil)

@@ -37,7 +37,7 @@ func (g *goTool) find(ctx context.Context, c *Context) (string, string, error) {
 	if err != nil {
 		return "", "", missing
 	}
-	out, err := output(ctx, g.n.Env, os.TempDir(), path, "env", "GOVERSION")
+	out, err := g.n.versions.of(ctx, g.n.Env, path, "env", "GOVERSION")
 	if err != nil {
 		if ctx.Err() != nil {
 			return "", "", err

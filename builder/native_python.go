@@ -8,6 +8,7 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
@@ -35,7 +36,7 @@ func (t *pythonTool) find(ctx context.Context, c *Context) (pythonPath, identity
 	if pythonPath, err = lookPath(t.n.Env, "python3"); err != nil {
 		return "", "", missing
 	}
-	out, err := output(ctx, t.n.Env, os.TempDir(), pythonPath, "-I", "-S", "-c", pythonProbe)
+	out, err := t.n.versions.of(ctx, t.n.Env, pythonPath, "-I", "-S", "-c", pythonProbe)
 	if err != nil {
 		if ctx.Err() != nil {
 			return "", "", err
@@ -174,18 +175,28 @@ func syntaxError(lines []string) string {
 	return place
 }
 
+// requirements joins what the template and the handler need.
+func requirements(tree *node, handler string) ([]byte, error) {
+	var all []byte
+	for _, dir := range slices.Compact([]string{".", handler}) {
+		file := tree.lookup(path.Join(dir, requirementsFile))
+		if file == nil || file.kind != 0 {
+			continue
+		}
+		content, err := readAll(file)
+		if err != nil {
+			return nil, err
+		}
+		all = append(append(all, content...), '\n')
+	}
+	return all, nil
+}
+
 // dependencies returns the layer of what requirements.txt names, or nil.
 func (t *pythonTool) dependencies(ctx context.Context, b *nativeBuild, python, identity string, tree *node) (v1.Layer, error) {
-	file := tree.lookup(path.Join(b.req.Context.handler, requirementsFile))
-	if file == nil || file.kind != 0 {
-		return nil, nil
-	}
-	content, err := readAll(file)
-	if err != nil {
+	content, err := requirements(tree, b.req.Context.handler)
+	if err != nil || !hasRequirements(content) {
 		return nil, err
-	}
-	if !hasRequirements(content) {
-		return nil, nil
 	}
 	key := digest.FromString(identity + "\n" + string(content)).Encoded()
 	dir := filepath.Join(t.n.Cache, "python", key[:32])

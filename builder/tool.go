@@ -14,6 +14,7 @@ import (
 	"runtime"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 )
 
@@ -100,6 +101,31 @@ func output(ctx context.Context, env []string, dir, path string, args ...string)
 		return "", context.Cause(ctx)
 	}
 	return strings.TrimSpace(string(out)), err
+}
+
+// versions remembers what programs say about themselves, for as long as one
+// command runs.
+type versions struct {
+	mu    sync.Mutex
+	known map[string]string
+}
+
+// of returns what the program prints when it is run with args.
+func (v *versions) of(ctx context.Context, env []string, path string, args ...string) (string, error) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if out, ok := v.known[path]; ok {
+		return out, nil
+	}
+	out, err := output(ctx, env, os.TempDir(), path, args...)
+	if err != nil {
+		return "", err
+	}
+	if v.known == nil {
+		v.known = map[string]string{}
+	}
+	v.known[path] = out
+	return out, nil
 }
 
 // tool is one run of a tool chain's program.

@@ -24,11 +24,17 @@ func hint(err error, path string) string {
 	var usage *UsageError
 	var base *builder.BaseImageError
 	var registry *builder.RegistryError
+	var tool *builder.ToolError
+	var noLocal *builder.NoLocalError
 	switch {
 	case errors.As(err, &usage):
 		return "see " + path + " --help"
 	case errors.As(err, &base) && base.Native:
 		return "where base images cannot be pulled, --builder native builds this function without any"
+	case errors.As(err, &tool):
+		return "install " + tool.Tool + ", or build with a container engine: --builder docker"
+	case errors.As(err, &noLocal):
+		return "trust its local block if it has one (faas-cli template trust " + noLocal.Language + "), or use --builder docker"
 	case errors.As(err, &registry) && registry.Unauthorized():
 		return "save credentials for " + registry.Registry + " with docker login or faas-cli registry-login"
 	case isUnauthorized(err):

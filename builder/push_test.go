@@ -1,0 +1,248 @@
+package builder
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"log"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+
+	"github.com/google/go-containerregistry/pkg/authn"
+	"github.com/google/go-containerregistry/pkg/name"
+	fakeregistry "github.com/google/go-containerregistry/pkg/registry"
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+	"github.com/google/go-containerregistry/pkg/v1/random"
+	"github.com/google/go-containerregistry/pkg/v1/remote"
+
+	"github.com/faas-cli/faas-cli/internal/registry"
+)
+
+// recorder is a registry in memory that can be made to fail first.
+type recorder struct {
+	next http.Handler
+	// fail answers a request itself and says so.
+	fail func(w http.ResponseWriter, r *http.Request) bool
+
+	mu       sync.Mutex
+	requests []string
+	auth     []string
+}
+
+func (r *recorder) ServeHTTP(w http.ResponseWriter, req *http.Request) {
+	r.mu.Lock()
+	r.requests = append(r.requests, req.Method+" "+req.URL.Path)
+	r.auth = append(r.auth, req.Header.Get("Authorization"))
+	r.mu.Unlock()
+	if r.fail != nil && r.fail(w, req) {
+		return
+	}
+	r.next.ServeHTTP(w, req)
+}
+
+func (r *recorder) count(prefix string) int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	n := 0
+	for _, line := range r.requests {
+		if strings.HasPrefix(line, prefix) {
+			n++
+		}
+	}
+	return n
+}
+
+// newRegistry starts one and returns its host.
+func newRegistry(t *testing.T) (*recorder, string) {
+	t.Helper()
+	r := &recorder{next: fakeregistry.New(fakeregistry.Logger(log.New(io.Discard, "", 0)))}
+	srv := httptest.NewServer(r)
+	t.Cleanup(srv.Close)
+	return r, strings.TrimPrefix(srv.URL, "http://")
+}
+
+// storedImage puts an image of some layers into a store under name.
+func storedImage(t *testing.T, image string) *registry.Store {
+	t.Helper()
+	store := registry.Open(t.TempDir())
+	img, err := random.Image(4<<10, 3)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := store.WriteImage(t.Context(), image, img); err != nil {
+		t.Fatal(err)
+	}
+	return store
+}
+
+func testPusher() Registry {
+	return Registry{Transport: http.DefaultTransport, UserAgent: "faas-cli/test"}
+}
+
+func pulled(t *testing.T, image string) v1.Hash {
+	t.Helper()
+	ref, err := name.ParseReference(image)
+	if err != nil {
+		t.Fatal(err)
+	}
+	desc, err := remote.Get(ref)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return desc.Digest
+}
+
+func TestPushSendsWhatTheRegistryLacks(t *testing.T) {
+	t.Parallel()
+	reg, host := newRegistry(t)
+	image := host + "/me/fn:1"
+	store := storedImage(t, image)
+	var total atomic.Int64
+	d, err := testPusher().PushStored(t.Context(), store, image, []string{"latest"}, func(_, all int64) { total.Store(all) })
+	if err != nil {
+		t.Fatal(err)
+	}
+	if pulled(t, image).String() != string(d) || pulled(t, host+"/me/fn:latest").String() != string(d) {
+		t.Errorf("the registry does not have %s under both tags", d)
+	}
+	if total.Load() == 0 {
+		t.Error("no progress was told")
+	}
+	before := reg.count("PATCH")
+	if before == 0 {
+		t.Fatal("no layer was sent")
+	}
+	if _, err := testPusher().PushStored(t.Context(), store, image, nil, nil); err != nil {
+		t.Fatal(err)
+	}
+	if after := reg.count("PATCH"); after != before {
+		t.Errorf("%d layers were sent again", after-before)
+	}
+}
+
+func TestPushSendsAllPlatformsOfAnIndex(t *testing.T) {
+	t.Parallel()
+	_, host := newRegistry(t)
+	idx, err := random.Index(1<<10, 1, 2)
+	if err != nil {
+		t.Fatal(err)
+	}
+	store := registry.Open(t.TempDir())
+	h, err := store.WriteIndex(t.Context(), host+"/me/fn:1", idx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := testPusher().PushStored(t.Context(), store, host+"/me/fn:1", nil, nil); err != nil {
+		t.Fatal(err)
+	}
+	if got := pulled(t, host+"/me/fn:1"); got != h {
+		t.Errorf("the registry has %s; want %s", got, h)
+	}
+}
+
+func TestPushSurvivesFaultsThatPass(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		name string
+		hit  func(w http.ResponseWriter)
+	}{
+		{"429", func(w http.ResponseWriter) { http.Error(w, "slow down", http.StatusTooManyRequests) }},
+		{"500", func(w http.ResponseWriter) { http.Error(w, "oops", http.StatusInternalServerError) }},
+		{"cut upload", func(http.ResponseWriter) { panic(http.ErrAbortHandler) }},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			reg, host := newRegistry(t)
+			var hits atomic.Int32
+			reg.fail = func(w http.ResponseWriter, r *http.Request) bool {
+				if r.Method != http.MethodPatch || hits.Add(1) > 1 {
+					return false
+				}
+				_, _ = io.CopyN(io.Discard, r.Body, 10)
+				c.hit(w)
+				return true
+			}
+			image := host + "/me/fn:1"
+			if _, err := testPusher().PushStored(t.Context(), storedImage(t, image), image, nil, nil); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+}
+
+func TestPushNamesARefusalAndHidesCredentials(t *testing.T) {
+	t.Parallel()
+	for _, status := range []int{http.StatusUnauthorized, http.StatusForbidden} {
+		t.Run(fmt.Sprint(status), func(t *testing.T) {
+			t.Parallel()
+			reg, host := newRegistry(t)
+			reg.fail = func(w http.ResponseWriter, r *http.Request) bool {
+				if r.Method != http.MethodPost {
+					return false
+				}
+				w.WriteHeader(status)
+				return true
+			}
+			image := host + "/me/fn:1"
+			p := testPusher()
+			p.Keychain = keychain{host: authn.FromConfig(authn.AuthConfig{Username: "me", Password: "hunter2"})}
+			_, err := p.PushStored(t.Context(), storedImage(t, image), image, nil, nil)
+			refused := (*RegistryError)(nil)
+			if !errors.As(err, &refused) || !refused.Unauthorized() || refused.Registry != host || strings.Contains(err.Error(), "hunter2") {
+				t.Errorf("error = %v", err)
+			}
+		})
+	}
+}
+
+// keychain has credentials by host, and fails the test's expectation for any
+// other by having none.
+type keychain map[string]authn.Authenticator
+
+func (k keychain) Resolve(r authn.Resource) (authn.Authenticator, error) {
+	if a, ok := k[r.RegistryStr()]; ok {
+		return a, nil
+	}
+	return nil, fmt.Errorf("asked for credentials of %s", r.RegistryStr())
+}
+
+func TestPushAsksForCredentialsOfItsRegistryOnly(t *testing.T) {
+	t.Parallel()
+	reg, host := newRegistry(t)
+	reg.fail = func(w http.ResponseWriter, r *http.Request) bool {
+		if user, password, ok := r.BasicAuth(); ok && user == "me" && password == "hunter2" {
+			return false
+		}
+		w.Header().Set("WWW-Authenticate", `Basic realm="x"`)
+		w.WriteHeader(http.StatusUnauthorized)
+		return true
+	}
+	p := testPusher()
+	p.Keychain = keychain{host: authn.FromConfig(authn.AuthConfig{Username: "me", Password: "hunter2"})}
+	image := host + "/me/fn:1"
+	if _, err := p.PushStored(t.Context(), storedImage(t, image), image, nil, nil); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestPushOfAnImageThatIsNotThere(t *testing.T) {
+	t.Parallel()
+	if _, err := testPusher().PushStored(t.Context(), registry.Open(t.TempDir()), "me/fn:1", nil, nil); !errors.Is(err, registry.ErrNotFound) {
+		t.Errorf("error = %v; want registry.ErrNotFound", err)
+	}
+}
+
+func TestPushRefusesAnImageThatNeedsThisMachine(t *testing.T) {
+	t.Parallel()
+	needTool(t, "python3")
+	n := newNative(t)
+	p := newProject(t, map[string]string{"fn/handler.py": "def handle(req): return req\n"})
+	n.mustBuild(t, Request{Context: p.embedded(t, "python3-http"), Image: "127.0.0.1:1/me/fn:1", Outputs: []Output{{Kind: OutputEngine}}})
+	if _, err := testPusher().PushStored(t.Context(), n.Store, "127.0.0.1:1/me/fn:1", nil, nil); err == nil || !strings.Contains(err.Error(), "python3") {
+		t.Errorf("error = %v; want one that names python3", err)
+	}
+}
