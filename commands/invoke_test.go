@@ -1,0 +1,364 @@
+package commands
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"reflect"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/faas-cli/faas-cli/internal/gatewaytest"
+	"github.com/faas-cli/faas-cli/internal/term"
+	"github.com/faas-cli/faas-cli/schema"
+)
+
+// interruptSignal is what Ctrl-C sends.
+func interruptSignal() os.Signal { return os.Interrupt }
+
+// functionAt starts a gateway with one function, and an environment for it
+// whose standard input is in.
+func functionAt(t *testing.T, in io.Reader, h http.HandlerFunc) (env *Env, stdout, stderr *bytes.Buffer) {
+	t.Helper()
+	gw := gatewaytest.New(t, gatewaytest.Options{})
+	gw.Deploy(schema.FunctionDeployment{Service: "fn", Image: "r/fn:1"})
+	gw.Handle("fn", h)
+	env, stdout, stderr = faultEnv(t, gw.URL)
+	env.Term.In = in
+	return env, stdout, stderr
+}
+
+func TestParseCallee(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]callee{
+		"fn":                  {name: "fn"},
+		"fn.dev":              {name: "fn", namespace: "dev"},
+		"fn/api/v1":           {name: "fn", path: "/api/v1"},
+		"fn.dev/a.b/c%20d?x=": {name: "fn", namespace: "dev", path: "/a.b/c%20d"},
+		"a.b.dev/":            {name: "a.b", namespace: "dev", path: "/"},
+	} {
+		got, err := parseCallee(text)
+		got.query = nil
+		if err != nil || !reflect.DeepEqual(got, want) {
+			t.Errorf("parseCallee(%q) = %+v, %v; want %+v", text, got, err, want)
+		}
+	}
+}
+
+func TestParseHeaders(t *testing.T) {
+	t.Parallel()
+	for value, want := range map[string]struct {
+		name, value string
+		old         bool
+	}{
+		"X-A: b":                      {"X-A", "b", false},
+		"X-A:b=c:d":                   {"X-A", "b=c:d", false},
+		"X-A=b":                       {"X-A", "b", true},
+		"X-Callback-Url=http://h:1/p": {"X-Callback-Url", "http://h:1/p", true},
+	} {
+		h, old, err := parseHeaders([]string{value})
+		if err != nil || h.Get(want.name) != want.value || len(h) != 1 || old != want.old {
+			t.Errorf("%q gives %v, old %v, %v; want %+v", value, h, old, err, want)
+		}
+	}
+	for _, value := range []string{"", "X-A", ": v", "=v", "X-A:", "X-A= ", "a b: c", "X-A: b\r\nX-B: c"} {
+		if h, _, err := parseHeaders([]string{value}); err == nil {
+			t.Errorf("%q gives %v; want an error", value, h)
+		}
+	}
+}
+
+// TestInvokeStreamsBothWays has a function that answers each line before it
+// gets the next: nothing may wait for an end.
+func TestInvokeStreamsBothWays(t *testing.T) {
+	t.Parallel()
+	in, input := io.Pipe()
+	gw := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		rc := http.NewResponseController(w)
+		_ = rc.EnableFullDuplex()
+		w.Header().Set("Content-Type", "text/event-stream")
+		b := make([]byte, 100)
+		for {
+			n, err := r.Body.Read(b)
+			_, _ = w.Write(bytes.ToUpper(b[:n]))
+			_ = rc.Flush()
+			if err != nil {
+				return
+			}
+		}
+	}))
+	t.Cleanup(gw.Close)
+	env, _, stderr := faultEnv(t, gw.URL)
+	output, out := io.Pipe()
+	env.Term.In, env.Term.Out = in, out
+	code := make(chan int, 1)
+	go func() { code <- Main(t.Context(), env, []string{"invoke", "fn"}) }()
+	for i := range 3 {
+		line := fmt.Sprintf("line %d\n", i)
+		if _, err := io.WriteString(input, line); err != nil {
+			t.Fatal(err)
+		}
+		b := make([]byte, len(line))
+		if _, err := io.ReadFull(output, b); err != nil || string(b) != strings.ToUpper(line) {
+			t.Fatalf("answer %q, %v", b, err)
+		}
+	}
+	_ = input.Close()
+	if c := <-code; c != 0 {
+		t.Errorf("exit code %d: %s", c, stderr)
+	}
+}
+
+func TestInvokeShortInputHasALength(t *testing.T) {
+	t.Parallel()
+	lengths := make(chan int64, 1)
+	env, _, stderr := functionAt(t, strings.NewReader("short"), func(_ http.ResponseWriter, r *http.Request) { lengths <- r.ContentLength })
+	if code := Main(t.Context(), env, []string{"invoke", "fn"}); code != 0 {
+		t.Fatalf("exit code %d: %s", code, stderr)
+	}
+	if n := <-lengths; n != 5 {
+		t.Errorf("Content-Length %d; want 5", n)
+	}
+}
+
+// TestInvokeRepeats: with --retry, and with a signature that all attempts
+// share, whatever the body comes from.
+func TestInvokeRepeats(t *testing.T) {
+	t.Parallel()
+	long := strings.Repeat("0123456789abcdef", 3*spoolLimit/16)
+	file := filepath.Join(t.TempDir(), "body")
+	if err := os.WriteFile(file, []byte(long), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for name, tt := range map[string]struct {
+		in   func(t *testing.T) io.Reader
+		args []string
+		want string
+	}{
+		"short pipe": {in: func(*testing.T) io.Reader { return strings.NewReader("hi") }, want: "hi"},
+		"long pipe":  {in: func(*testing.T) io.Reader { return strings.NewReader(long) }, want: long},
+		"text":       {args: []string{"-d", "hi"}, want: "hi"},
+		"file":       {args: []string{"-d", "@" + file}, want: long},
+		"stdin that is a file, from where it stands": {want: long[7:], in: func(t *testing.T) io.Reader {
+			f, err := os.Open(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(func() { _ = f.Close() })
+			if _, err := f.Seek(7, io.SeekStart); err != nil {
+				t.Fatal(err)
+			}
+			return f
+		}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			var attempts atomic.Int32
+			in := io.Reader(strings.NewReader("unread"))
+			if tt.in != nil {
+				in = tt.in(t)
+			}
+			env, stdout, stderr := functionAt(t, in, func(w http.ResponseWriter, r *http.Request) {
+				body, err := io.ReadAll(r.Body)
+				if err != nil || string(body) != tt.want || r.ContentLength != int64(len(tt.want)) {
+					t.Errorf("attempt %d: %d bytes (Content-Length %d), %v; want %d", attempts.Load(), len(body), r.ContentLength, err, len(tt.want))
+				}
+				if attempts.Add(1) < 3 {
+					w.WriteHeader(http.StatusBadGateway)
+					return
+				}
+				_, _ = io.WriteString(w, r.Header.Get("X-Sig"))
+			})
+			args := append([]string{"invoke", "fn", "--retry", "2", "--sign", "X-Sig", "--key", "s3"}, tt.args...)
+			if code := Main(t.Context(), env, args); code != 0 {
+				t.Fatalf("exit code %d: %s", code, stderr)
+			}
+			const ofHi = "sha256=22ff67b77640a8b3730e3705c24c2e438fd54b66162d7cca58ba3eb1913eef55"
+			if got := stdout.String(); !strings.HasPrefix(got, "sha256=") || tt.want == "hi" && got != ofHi {
+				t.Errorf("signature %q", got)
+			}
+		})
+	}
+}
+
+// TestInvokeGetsTokens covers gateways with IAM.
+func TestInvokeGetsTokens(t *testing.T) {
+	t.Parallel()
+	const challenge = `Bearer realm="IAM function invoke"`
+	for name, tt := range map[string]struct {
+		args      []string
+		want      []string // requests: path and Authorization
+		exit      int
+		challenge string
+	}{
+		"on demand":     {args: []string{"--token", "id"}, want: []string{"/function/fn ", "/oauth/token ", "/function/fn Bearer fn-id"}, challenge: challenge},
+		"up front":      {args: []string{"--token", "id", "--auth"}, want: []string{"/oauth/token ", "/function/fn Bearer fn-id"}, challenge: challenge},
+		"without login": {want: []string{"/function/fn "}, exit: exitAuth, challenge: challenge},
+		"the function's own refusal": {
+			args: []string{"--token", "id"}, want: []string{"/function/fn "}, exit: exitFailed, challenge: `Basic realm="mine"`,
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			var seen []string
+			gw := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				seen = append(seen, r.URL.Path+" "+r.Header.Get("Authorization"))
+				switch {
+				case r.URL.Path == "/oauth/token":
+					_, _ = io.WriteString(w, `{"access_token":"fn-`+r.FormValue("subject_token")+`"}`)
+				case r.Header.Get("Authorization") == "":
+					w.Header().Set("WWW-Authenticate", tt.challenge)
+					w.WriteHeader(http.StatusUnauthorized)
+				default:
+					_, _ = io.Copy(w, r.Body)
+				}
+			}))
+			t.Cleanup(gw.Close)
+			env, stdout, stderr := faultEnv(t, gw.URL)
+			code := Main(t.Context(), env, append([]string{"invoke", "fn", "-d", "body"}, tt.args...))
+			if code != tt.exit || !reflect.DeepEqual(seen, tt.want) || tt.exit == 0 && stdout.String() != "body" {
+				t.Errorf("exit code %d, requests %q, printed %q; want %d, %q\n%s", code, seen, stdout, tt.exit, tt.want, stderr)
+			}
+		})
+	}
+}
+
+// TestSilentStandardInput: a job in CI does not wait for ever for input that
+// never comes, and does wait for slow input.
+func TestSilentStandardInput(t *testing.T) {
+	t.Parallel()
+	for name, tt := range map[string]struct {
+		delay time.Duration // before the input, 0: none ever
+		want  string
+	}{"never": {0, ""}, "late": {silentStdin - time.Millisecond, "late"}} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				r, w := io.Pipe()
+				if tt.delay > 0 {
+					go func() {
+						time.Sleep(tt.delay)
+						_, _ = io.WriteString(w, tt.want)
+						_ = w.Close()
+					}()
+				}
+				env := &Env{Term: term.Test(r, io.Discard, io.Discard), Lookup: func(key string) (string, bool) { return "true", key == "CI" }}
+				start := time.Now()
+				p, err := openPayload(t.Context(), env, "", false, false)
+				if err != nil {
+					t.Fatal(err)
+				}
+				body, err := p.open()
+				if err != nil {
+					t.Fatal(err)
+				}
+				got, err := io.ReadAll(body)
+				if took := time.Since(start); err != nil || string(got) != tt.want || took > silentStdin+time.Second {
+					t.Errorf("body %q after %s, %v; want %q", got, took, err, tt.want)
+				}
+				_ = r.CloseWithError(io.EOF) // lets the reader in the background go
+				_ = w.Close()
+			})
+		})
+	}
+}
+
+// TestSpoolLeavesNothingBehind: a long body that must be read twice is in a
+// private file that has no name any more.
+func TestSpoolLeavesNothingBehind(t *testing.T) {
+	dir := t.TempDir()
+	t.Setenv("TMPDIR", dir)
+	env := &Env{Term: term.Test(strings.NewReader(strings.Repeat("x", 2*spoolLimit)), io.Discard, io.Discard), Lookup: func(string) (string, bool) { return "", false }}
+	p, err := openPayload(t.Context(), env, "", false, true)
+	if err != nil || p.size != 2*spoolLimit {
+		t.Fatalf("%d bytes, %v", p.size, err)
+	}
+	if entries, err := os.ReadDir(dir); err != nil || len(entries) > 0 {
+		t.Errorf("%v, %v in the temporary folder", entries, err)
+	}
+	p.close()
+	broken := env.Term
+	broken.In = io.MultiReader(strings.NewReader(strings.Repeat("x", 2*spoolLimit)), failingReader{errors.New("broken pipe")})
+	if _, err := openPayload(t.Context(), env, "", false, true); err == nil {
+		t.Error("half a body was taken")
+	}
+	if entries, err := os.ReadDir(dir); err != nil || len(entries) > 0 {
+		t.Errorf("%v, %v in the temporary folder after a failure", entries, err)
+	}
+}
+
+func TestInvokeEndsWithItsContext(t *testing.T) {
+	t.Parallel()
+	for name, tt := range map[string]struct {
+		in      io.Reader
+		handler http.HandlerFunc
+	}{
+		"while the function thinks": {strings.NewReader("x"), func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }},
+		"in the answer": {strings.NewReader("x"), func(w http.ResponseWriter, r *http.Request) {
+			_, _ = io.WriteString(w, "begin")
+			_ = http.NewResponseController(w).Flush()
+			<-r.Context().Done()
+		}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			called := make(chan struct{})
+			env, _, stderr := functionAt(t, tt.in, func(w http.ResponseWriter, r *http.Request) {
+				close(called)
+				_, _ = io.Copy(io.Discard, r.Body)
+				tt.handler(w, r)
+			})
+			ctx, cancel := context.WithCancelCause(t.Context())
+			code := make(chan int, 1)
+			go func() { code <- Main(ctx, env, []string{"invoke", "fn"}) }()
+			<-called
+			start := time.Now()
+			cancel(Signalled(interruptSignal()))
+			if c := <-code; c != 130 || time.Since(start) > time.Second {
+				t.Errorf("exit code %d after %s: %s", c, time.Since(start), stderr)
+			}
+		})
+	}
+}
+
+func TestInvokeTimeoutCoversTheAnswer(t *testing.T) {
+	t.Parallel()
+	env, _, stderr := functionAt(t, strings.NewReader(""), func(w http.ResponseWriter, r *http.Request) {
+		_ = http.NewResponseController(w).Flush()
+		<-r.Context().Done()
+	})
+	if code := Main(t.Context(), env, []string{"invoke", "fn", "--timeout", "50ms"}); code != exitFailed || !strings.Contains(stderr.String(), "within 50ms") {
+		t.Errorf("exit code %d: %s", code, stderr)
+	}
+}
+
+func TestRetryDelay(t *testing.T) {
+	t.Parallel()
+	answer := func(after string) *http.Response { return &http.Response{Header: http.Header{"Retry-After": {after}}} }
+	for _, tt := range []struct {
+		attempt  int
+		resp     *http.Response
+		min, max time.Duration
+	}{
+		{0, nil, firstInvokeRetry / 2, firstInvokeRetry},
+		{2, nil, 2 * firstInvokeRetry, 4 * firstInvokeRetry},
+		{60, nil, maxInvokeRetry / 2, maxInvokeRetry},
+		{0, answer("7"), 7 * time.Second, 7 * time.Second},
+		{0, answer("3600"), maxInvokeRetry, maxInvokeRetry},
+		{0, answer("-1"), firstInvokeRetry / 2, firstInvokeRetry},
+	} {
+		if got := retryDelay(tt.attempt, tt.resp); got < tt.min || got > tt.max {
+			t.Errorf("attempt %d: %s; want %s to %s", tt.attempt, got, tt.min, tt.max)
+		}
+	}
+}
+
