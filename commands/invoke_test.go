@@ -361,4 +361,3 @@ func TestRetryDelay(t *testing.T) {
 		}
 	}
 }
-
