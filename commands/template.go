@@ -22,5 +22,6 @@ of the project builds the same bytes.`,
 		newTemplateTrustCmd(env),
 		newTemplateNewCmd(env),
 		newTemplateLintCmd(env),
+		newTemplateTestCmd(env),
 	)
 }

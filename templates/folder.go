@@ -132,15 +132,12 @@ func (f *Folder) Open(name string) (Template, error) {
 
 // adopt makes a template of its opened folder, which f closes from here on.
 func (f *Folder) adopt(name, dir string, root *os.Root) (Template, error) {
-	t, err := openFS(name, root.FS())
-	if err == nil {
-		t.Dir = dir
-		t.Trusted, err = f.trust.allows(t)
-	}
+	t, err := OpenDir(name, root, f.trust)
 	if err != nil {
 		_ = root.Close()
 		return Template{}, err
 	}
+	t.Dir = dir
 	f.mu.Lock()
 	f.opened = append(f.opened, root)
 	f.mu.Unlock()
@@ -153,6 +150,17 @@ func templatePath(name string) string {
 }
 
 func isNotExist(err error) bool { return errors.Is(err, fs.ErrNotExist) }
+
+// OpenDir makes a template of an opened folder, which stays the caller's.
+// trust may be nil.
+func OpenDir(name string, root *os.Root, trust *Trust) (Template, error) {
+	t, err := openFS(name, root.FS())
+	if err == nil {
+		t.Dir = root.Name()
+		t.Trusted, err = trust.allows(t)
+	}
+	return t, err
+}
 
 // Has says whether a folder of that name is there, valid template or not.
 func (f *Folder) Has(name string) (bool, error) {

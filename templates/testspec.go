@@ -2,6 +2,7 @@ package templates
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -79,8 +80,8 @@ func (r TestRequest) path() string {
 
 // Request makes the HTTP request to the function at base, such as
 // "http://127.0.0.1:1234".
-func (r TestRequest) Request(base string) (*http.Request, error) {
-	req, err := http.NewRequest(r.method(), base+r.path(), strings.NewReader(r.Body)) //nolint:noctx // the caller adds its own
+func (r TestRequest) Request(ctx context.Context, base string) (*http.Request, error) {
+	req, err := http.NewRequestWithContext(ctx, r.method(), base+r.path(), strings.NewReader(r.Body))
 	if err != nil {
 		return nil, err
 	}
@@ -138,7 +139,7 @@ func readTestSpec(fsys fs.FS, name string) (TestSpec, error) {
 	var spec TestSpec
 	data, err := readBounded(fsys, name, maxConfig)
 	if err != nil {
-		return spec, fmt.Errorf("read %s: %w", name, err)
+		return spec, fmt.Errorf("read %s: %w", name, plainPath(err))
 	}
 	dec := yaml.NewDecoder(bytes.NewReader(data))
 	dec.KnownFields(true)
