@@ -267,9 +267,9 @@ func (j *templateTest) as(ctx context.Context, b built) (built, error) {
 	return b, err
 }
 
-// stopGrace is how long a function may take to end by itself: as long as
+// testStopGrace is how long a function may take to end by itself: as long as
 // Kubernetes gives it.
-const stopGrace = 30 * time.Second
+const testStopGrace = 30 * time.Second
 
 // serve starts a replica, sends the requests and stops it. how is added to the
 // names of the checks.
@@ -309,11 +309,11 @@ func (j *templateTest) serve(ctx context.Context, b built, how string, spec runt
 	j.check(title("ends on SIGTERM"), func() error {
 		ctx := context.WithoutCancel(ctx) // also after Ctrl-C
 		begin := j.t.env.Now()
-		if err := replica.Stop(ctx, stopGrace); err != nil {
+		if err := replica.Stop(ctx, testStopGrace); err != nil {
 			return err
 		}
-		if took := j.t.env.Now().Sub(begin); took >= stopGrace {
-			return fmt.Errorf("it had to be killed after %s", stopGrace)
+		if took := j.t.env.Now().Sub(begin); took >= testStopGrace {
+			return fmt.Errorf("it had to be killed after %s", testStopGrace)
 		}
 		return nil
 	})
@@ -366,7 +366,7 @@ func (j *templateTest) said(ctx context.Context, b built) error {
 
 // remove takes back what a build and its runs left.
 func (j *templateTest) remove(ctx context.Context, b built) {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopGrace)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), testStopGrace)
 	defer cancel()
 	err := errors.Join(b.rt.Purge(ctx), b.rt.Close())
 	if b.client != nil {
