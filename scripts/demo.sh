@@ -57,7 +57,7 @@ if command -v go >/dev/null; then
 	say "A Go function, from nothing to an answer"
 	run "faas-cli new hello --lang golang-middleware"
 	run "faas-cli up -f hello.yml"
-	expect "" "echo world | faas-cli invoke hello"
+	expect "Hello, world!" "echo world | faas-cli invoke hello"
 	run "faas-cli logs hello --tail=false"
 	run "faas-cli list"
 
@@ -65,7 +65,7 @@ if command -v go >/dev/null; then
 	run "faas-cli up -f hello.yml"
 
 	say "An edit, and up again"
-	run "sed -i.bak 's/Hello/Good morning/; s/Body/Good morning/' hello/handler.go && rm hello/handler.go.bak"
+	run "sed -i.bak 's/Hello,/Good morning,/' hello/handler.go && rm hello/handler.go.bak"
 	run "faas-cli up -f hello.yml"
 	expect "Good morning" "echo world | faas-cli invoke hello"
 
