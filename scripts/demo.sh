@@ -45,6 +45,16 @@ expect() { # WANT COMMAND: runs it and wants WANT in what it prints
 	printf '%s\n' "$got"
 	case $got in *"$want"*) ;; *) echo "demo: want \"$want\" in the answer" >&2; exit 1 ;; esac
 }
+wait_for() { # WHAT COMMAND...: until it succeeds, 60 s at most
+	local what=$1 end=$((SECONDS + 60))
+	shift
+	until "$@"; do
+		[ $SECONDS -lt $end ] || { echo "demo: waited for $what in vain:" >&2; cat watch.log >&2; exit 1; }
+		sleep 0.2
+	done
+}
+served_again() { [ "$(grep -c '/function/hello' watch.log)" -ge 2 ]; }
+engine_answers() { faas-cli doctor --output json 2>/dev/null | tr -d ' \n' | grep -q '"engine","status":"ok"'; }
 port_free() { ! (exec 3<>"/dev/tcp/127.0.0.1/$1") 2>/dev/null; }
 
 export OPENFAAS_TEMPLATE_SOURCE=embedded # the first minute needs no network
@@ -69,9 +79,74 @@ if command -v go >/dev/null; then
 	run "faas-cli up -f hello.yml"
 	expect "Good morning" "echo world | faas-cli invoke hello"
 
-	say "In the background, and on request not at all"
+	say "A watch survives a compile error"
+	printf '$ %s\n' "faas-cli up -f hello.yml --watch &"
+	faas-cli up -f hello.yml --watch >watch.log 2>&1 &
+	watch=$!
+	wait_for "the first round of the watch" grep -q '/function/hello' watch.log
+	run "sed -i.bak 's/package function/package functio(/' hello/handler.go"
+	wait_for "the compile error" grep -q 'handler.go:' watch.log
+	run "mv hello/handler.go.bak hello/handler.go && echo '// mended' >>hello/handler.go"
+	wait_for "the mended function" served_again
+	kill -INT $watch && wait $watch
+	expect "Good morning" "echo world | faas-cli invoke hello"
+
+	say "In the background"
 	run "echo later | faas-cli invoke hello --async"
 	run "faas-cli describe hello"
+	if engine_answers; then
+		say "A container beside it, which calls it"
+		mkdir -p relay template/dockerfile
+		: >template/dockerfile/template.yml
+		cat >relay/Dockerfile <<'DOCKERFILE'
+FROM scratch
+COPY relay /relay
+USER 1000
+ENTRYPOINT ["/relay"]
+DOCKERFILE
+		cat >"$tmp/relay.go" <<'GO'
+package main
+
+import (
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+)
+
+func main() {
+	http.HandleFunc("/_/health", func(http.ResponseWriter, *http.Request) {})
+	http.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
+		res, err := http.Post(os.Getenv("gateway_url")+"/function/hello", "text/plain", r.Body)
+		if err != nil {
+			http.Error(w, err.Error(), http.StatusBadGateway)
+			return
+		}
+		defer res.Body.Close()
+		fmt.Fprint(w, "the container heard: ")
+		io.Copy(w, res.Body)
+	})
+	http.ListenAndServe(":8080", nil)
+}
+GO
+		run "CGO_ENABLED=0 go build -o relay/relay $tmp/relay.go"
+		cat >relay.yml <<'STACK'
+version: 1.0
+provider:
+  name: openfaas
+functions:
+  relay:
+    lang: dockerfile
+    handler: ./relay
+    image: demo/relay:latest
+STACK
+		run "cat relay/Dockerfile relay.yml"
+		run "faas-cli up -f relay.yml"
+		expect "the container heard: Good morning" "echo world | faas-cli invoke relay"
+		run "faas-cli list"
+	else
+		left_out+=("the container half: no container engine answers")
+	fi
 else
 	left_out+=("the Go half: there is no go on PATH")
 fi
