@@ -17,6 +17,7 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/types"
 	"github.com/opencontainers/go-digest"
 
+	"github.com/faas-cli/faas-cli/internal/filelock"
 	"github.com/faas-cli/faas-cli/internal/registry"
 )
 
@@ -125,6 +126,15 @@ func (n *Native) toolchain(req Request) toolchain {
 	return &goTool{n}
 }
 
+// lockDir makes dir and keeps other builds out of it until the lock is
+// released. It waits for them, or for the end of ctx.
+func lockDir(ctx context.Context, dir string) (*filelock.Lock, error) {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return nil, fmt.Errorf("prepare build: %w", err)
+	}
+	return filelock.Exclusive(ctx, filepath.Join(dir, "lock"))
+}
+
 // Fingerprint is that of the request under the tool chain that would build it.
 func (n *Native) Fingerprint(ctx context.Context, req Request) (digest.Digest, error) {
 	if err := n.CheckRequest(req); err != nil {
@@ -184,11 +194,11 @@ func (n *Native) Build(ctx context.Context, req Request, on func(Event)) (Result
 		return Result{}, err
 	}
 	b := &nativeBuild{n: n, req: req, on: on, dir: filepath.Join(n.Cache, "work", workName(req.Context))}
-	unlock, err := lockDir(ctx, b.dir)
+	held, err := lockDir(ctx, b.dir)
 	if err != nil {
 		return Result{}, err
 	}
-	defer unlock()
+	defer held.Release()
 	if b.root, err = os.OpenRoot(b.dir); err != nil {
 		return Result{}, err
 	}

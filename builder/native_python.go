@@ -27,8 +27,11 @@ const (
 // it.
 type pythonTool struct{ n *Native }
 
-// pythonProbe prints what decides which dependencies fit.
-const pythonProbe = `import platform, sysconfig; print(platform.python_version(), sysconfig.get_platform(), platform.python_implementation().lower())`
+// pythonProbe prints what decides which dependencies fit, and where the program
+// is that a version manager's script would start.
+const pythonProbe = `import platform, sys, sysconfig
+print(platform.python_version(), sysconfig.get_platform(), platform.python_implementation().lower())
+print(sys.executable)`
 
 func (t *pythonTool) find(ctx context.Context, c *Context) (pythonPath, identity string, err error) {
 	need := c.Local().MinimumTool
@@ -43,12 +46,16 @@ func (t *pythonTool) find(ctx context.Context, c *Context) (pythonPath, identity
 		}
 		return "", "", fmt.Errorf("%s: %w", pythonPath, err)
 	}
-	version, _, _ := strings.Cut(out, " ")
+	about, executable, _ := strings.Cut(out, "\n")
+	version, _, _ := strings.Cut(about, " ")
 	if need != "" && olderThan(version, need) {
 		missing.Have = version
 		return "", "", missing
 	}
-	return pythonPath, "python " + out, nil
+	if executable != "" {
+		pythonPath = executable
+	}
+	return pythonPath, "python " + about, nil
 }
 
 func (t *pythonTool) identity(ctx context.Context, c *Context) (string, error) {
@@ -200,11 +207,11 @@ func (t *pythonTool) dependencies(ctx context.Context, b *nativeBuild, python, i
 	}
 	key := digest.FromString(identity + "\n" + string(content)).Encoded()
 	dir := filepath.Join(t.n.Cache, "python", key[:32])
-	unlock, err := lockDir(ctx, dir)
+	held, err := lockDir(ctx, dir)
 	if err != nil {
 		return nil, err
 	}
-	defer unlock()
+	defer held.Release()
 	target := filepath.Join(dir, packagesDir)
 	if _, err := os.Stat(target); errors.Is(err, fs.ErrNotExist) || b.req.NoCache {
 		if err := t.install(ctx, b, python, dir, target, content); err != nil {

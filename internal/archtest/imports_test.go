@@ -20,7 +20,7 @@ func ours() map[string][]string {
 		"commands":              {"*"},
 		"stack":                 {"schema", "schema/value", "internal/atomicfile"},
 		"templates":             {"schema", "internal/atomicfile", "internal/filelock", "internal/git"},
-		"builder":               {"schema", "stack", "templates", "internal/engine", "internal/atomicfile", "internal/registry"},
+		"builder":               {"schema", "stack", "templates", "internal/engine", "internal/atomicfile", "internal/filelock", "internal/registry"},
 		"gateway":               {"schema"},
 		"schema":                {},
 		"schema/value":          {},
