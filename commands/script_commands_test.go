@@ -13,6 +13,8 @@ func scriptCommands() map[string]func(ts *testscript.TestScript, neg bool, args 
 	return map[string]func(ts *testscript.TestScript, neg bool, args []string){
 		"exitcode": scriptExitCode,
 		"gateway":  scriptGateway,
+		"platform": scriptPlatform,
+		"request":  scriptRequest,
 		"repo":     scriptRepo,
 		"serve":    scriptServe,
 	}

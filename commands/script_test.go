@@ -11,12 +11,14 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 
+	"github.com/faas-cli/faas-cli/internal/processtest"
+
 	"github.com/faas-cli/faas-cli/internal/gatewaytest"
 )
 
 // TestMain lets the scripts run the test binary as faas-cli.
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){"faas-cli": runMain})
+	testscript.Main(m, map[string]func(){"faas-cli": runMain, "test-function": processtest.Function})
 }
 
 // runMain is cmd/faas-cli's main: scripts send signals to it too.

@@ -8,8 +8,12 @@ import (
 	"syscall"
 )
 
-// detach keeps the terminal's signals from a command.
-func detach(cmd *exec.Cmd) { cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true} }
+// detach keeps the terminal's signals from a command, and files that came open from the user's shell: somebody may wait
+// for their end.
+func detach(cmd *exec.Cmd) {
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
+	keepFiles()
+}
 
 // interrupt asks a process that is being started to end.
 func interrupt(p *os.Process) { _ = p.Signal(os.Interrupt) }

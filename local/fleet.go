@@ -176,6 +176,9 @@ func (fl *fleet) plan(ctx context.Context, d schema.FunctionDeployment) (record,
 	if d.Image == "" {
 		return record{}, nil, badInput("function %s: no image given", d.Service)
 	}
+	if err := fl.checkSecrets(d); err != nil {
+		return record{}, nil, err
+	}
 	rec := record{Version: stateVersion, Deployment: d, Replicas: minReplicas(d.Labels)}
 	digest, found, err := fl.images.Resolve(d.Image)
 	if err != nil {
@@ -195,6 +198,21 @@ func (fl *fleet) plan(ctx context.Context, d schema.FunctionDeployment) (record,
 	rec.Runtime, rec.Digest = rt.Kind(), digest
 	rec.Revision, err = revision(rec)
 	return rec, rt.Notes(spec), err
+}
+
+// checkSecrets refuses secrets that do not exist. Only deployments are refused for them: a function goes on, and comes
+// back, without a secret that was removed since.
+func (fl *fleet) checkSecrets(d schema.FunctionDeployment) error {
+	have, err := fl.state.secrets(d.Namespace)
+	if err != nil {
+		return fmt.Errorf("list secrets: %w", err)
+	}
+	for _, name := range d.Secrets {
+		if !slices.Contains(have, name) {
+			return badInput("unable to find secret: %s", name)
+		}
+	}
+	return nil
 }
 
 // choose returns the first runtime that can run spec, and what the image's name means to it.
@@ -270,14 +288,7 @@ func (fl *fleet) spec(rec record) (runtime.Spec, error) {
 			return spec, badInput("limits: %v", err)
 		}
 	}
-	have, err := fl.state.secrets(d.Namespace)
-	if err != nil {
-		return spec, fmt.Errorf("list secrets: %w", err)
-	}
 	for _, name := range d.Secrets {
-		if !slices.Contains(have, name) {
-			return spec, badInput("unable to find secret: %s", name)
-		}
 		spec.Secrets[name] = nil
 	}
 	return spec, nil

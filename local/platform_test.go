@@ -12,7 +12,6 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
-	"net/url"
 	"os"
 	"path/filepath"
 	"slices"
@@ -20,8 +19,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/faas-cli/faas-cli/gateway"
-	"github.com/faas-cli/faas-cli/internal/gatewaysuite"
 	"github.com/faas-cli/faas-cli/internal/processtest"
 	"github.com/faas-cli/faas-cli/internal/registry"
 	"github.com/faas-cli/faas-cli/internal/runtime"
@@ -722,32 +719,6 @@ func TestRunSaysWhatIsInTheWay(t *testing.T) {
 	if !asError(err, &taken) || taken.Port != o.Port || !strings.Contains(err.Error(), fmt.Sprintf("process %d", os.Getpid())) {
 		t.Errorf("taken port: %v", err)
 	}
-}
-
-func TestPlatformPassesTheSuiteOfGateways(t *testing.T) {
-	t.Parallel()
-	p := startPlatform(t, t.TempDir())
-	store := registry.Open(ImagesDir(p.dir))
-	h, err := store.WriteImage(t.Context(), "example/echo:1", processtest.Image(t, "echo=1"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := store.MarkNative(h); err != nil {
-		t.Fatal(err)
-	}
-	base, err := url.Parse(p.in.URL())
-	if err != nil {
-		t.Fatal(err)
-	}
-	user, password, err := p.in.Credentials()
-	if err != nil {
-		t.Fatal(err)
-	}
-	gatewaysuite.Run(t, gatewaysuite.Target{
-		Client:  gateway.New(base, http.DefaultClient, gateway.BasicAuth(user, password)),
-		Refused: gateway.New(base, http.DefaultClient, gateway.BasicAuth(user, "wrong")),
-		Image:   "example/echo:1",
-	})
 }
 
 func TestPlatformStreamsBodiesBothWays(t *testing.T) {

@@ -47,7 +47,7 @@ func Main(m *testing.M) {
 			}
 			os.Exit(0)
 		case serve:
-			function()
+			Function()
 		}
 	}
 	os.Exit(m.Run())
@@ -70,37 +70,42 @@ func Image(t testing.TB, env ...string) v1.Image {
 	if err != nil {
 		t.Fatal(err)
 	}
-	var b bytes.Buffer
-	w := tar.NewWriter(&b)
-	for _, f := range []struct{ name, text string }{{"app/greeting.txt", "from the image"}, {"app/sub/x", strings.Join(env, ",")}} {
-		if err := w.WriteHeader(&tar.Header{Name: f.name, Mode: 0o644, Size: int64(len(f.text))}); err != nil {
-			t.Fatal(err)
-		}
-		if _, err := io.WriteString(w, f.text); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if err := w.Close(); err != nil {
-		t.Fatal(err)
-	}
-	layer, err := tarball.LayerFromOpener(func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(b.Bytes())), nil })
-	if err != nil {
-		t.Fatal(err)
-	}
-	img, err := mutate.AppendLayers(empty.Image, layer)
-	if err != nil {
-		t.Fatal(err)
-	}
-	img, err = mutate.Config(img, v1.Config{
-		Entrypoint: []string{self, serve}, Env: append([]string{"PATH=/nowhere", "GREETING=/app/greeting.txt"}, env...), WorkingDir: "/app",
-	})
+	img, err := ImageOf([]string{self, serve}, env...)
 	if err != nil {
 		t.Fatal(err)
 	}
 	return img
 }
 
-// function is an HTTP server that does what its caller says:
+// ImageOf is an image that runs command, with a file of its own and these variables.
+func ImageOf(command []string, env ...string) (v1.Image, error) {
+	var b bytes.Buffer
+	w := tar.NewWriter(&b)
+	for _, f := range []struct{ name, text string }{{"app/greeting.txt", "from the image"}, {"app/sub/x", strings.Join(env, ",")}} {
+		if err := w.WriteHeader(&tar.Header{Name: f.name, Mode: 0o644, Size: int64(len(f.text))}); err != nil {
+			return nil, err
+		}
+		if _, err := io.WriteString(w, f.text); err != nil {
+			return nil, err
+		}
+	}
+	if err := w.Close(); err != nil {
+		return nil, err
+	}
+	layer, err := tarball.LayerFromOpener(func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(b.Bytes())), nil })
+	if err != nil {
+		return nil, err
+	}
+	img, err := mutate.AppendLayers(empty.Image, layer)
+	if err != nil {
+		return nil, err
+	}
+	return mutate.Config(img, v1.Config{
+		Entrypoint: command, Env: append([]string{"PATH=/nowhere", "GREETING=/app/greeting.txt"}, env...), WorkingDir: "/app",
+	})
+}
+
+// Function is an HTTP server that does what its caller says:
 //
 //	/empty            nothing
 //	/env              its environment, as JSON
@@ -116,7 +121,7 @@ func Image(t testing.TB, env ...string) v1.Image {
 //
 // Its environment: crash=1 ends it at once, deaf=1 keeps it from ending on SIGTERM, echo=1 makes it answer with the
 // body of the request, version is part of the answers.
-func function() {
+func Function() {
 	if os.Getenv("crash") == "1" {
 		fmt.Println("about to crash")
 		os.Exit(3)

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"math"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -25,9 +26,11 @@ const limitsMemory = true
 // create, and RLIMIT_AS counts what Go and others merely reserve, so the resident set is sampled.
 const memoryEvery = 100 * time.Millisecond
 
-// adoptOrphans makes processes whose parent ended ours, however they detached themselves, so that none escapes endAll.
+// adoptOrphans makes processes whose parent ended ours, however they detached themselves, so that none escapes endAll. It
+// also keeps files that came open from the user's shell from the function.
 func adoptOrphans() {
-	_ = unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) // since Linux 3.4
+	_ = unix.CloseRange(3, math.MaxUint32, unix.CLOSE_RANGE_CLOEXEC) // since Linux 5.11
+	_ = unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)          // since Linux 3.4
 }
 
 // children lists the direct children of a process.

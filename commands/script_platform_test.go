@@ -1,0 +1,104 @@
+package commands
+
+import (
+	"context"
+	"io"
+	"log/slog"
+	"net/http"
+	"os"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/faas-cli/faas-cli/internal/processtest"
+	"github.com/faas-cli/faas-cli/internal/registry"
+	"github.com/faas-cli/faas-cli/local"
+)
+
+// scriptPlatform looks after the local platform of a script:
+//
+//	platform tidy               removes it when the script ends
+//	platform image NAME [K=V]   puts a function, see processtest.Function, into its image store
+//	platform kill               ends it as the machine's failure would
+//	platform url VARIABLE       sets the variable to its address, VARIABLE_PORT to its port
+func scriptPlatform(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) == 0 {
+		ts.Fatalf("usage: platform tidy|image|kill|url")
+	}
+	dir := scriptStateDir(ts)
+	switch args[0] {
+	case "tidy":
+		ts.Defer(func() {
+			ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+			defer cancel()
+			_ = local.Stop(ctx, dir) // the script may have stopped it
+			env := &Env{Lookup: func(key string) (string, bool) { v := ts.Getenv(key); return v, v != "" }}
+			if err := local.Purge(ctx, dir, env.localRuntimes(runtimeProcess, "faas-cli", slog.New(slog.DiscardHandler))); err != nil {
+				ts.Logf("purge: %v", err)
+			}
+		})
+	case "image":
+		img, err := processtest.ImageOf([]string{"test-function"}, args[2:]...)
+		ts.Check(err)
+		store := registry.Open(local.ImagesDir(dir))
+		h, err := store.WriteImage(context.Background(), args[1], img)
+		ts.Check(err)
+		ts.Check(store.MarkNative(h))
+	case "kill":
+		p, err := os.FindProcess(scriptInstance(ts).PID)
+		ts.Check(err)
+		ts.Check(p.Kill())
+	case "url":
+		in := scriptInstance(ts)
+		ts.Setenv(args[1], in.URL())
+		ts.Setenv(args[1]+"_PORT", in.Address[strings.LastIndexByte(in.Address, ':')+1:])
+	default:
+		ts.Fatalf("platform %s?", args[0])
+	}
+}
+
+func scriptStateDir(ts *testscript.TestScript) string {
+	dir, err := local.StateDir(func(key string) (string, bool) { v := ts.Getenv(key); return v, v != "" })
+	ts.Check(err)
+	return dir
+}
+
+func scriptInstance(ts *testscript.TestScript) local.Instance {
+	in, err := local.Discover(scriptStateDir(ts))
+	ts.Check(err)
+	return in
+}
+
+// scriptRequest sends a request to the platform and wants a status:
+// request STATUS METHOD [gateway|registry]/PATH [HEADER=VALUE...]
+func scriptRequest(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 3 {
+		ts.Fatalf("usage: request STATUS METHOD [gateway|registry]/PATH [HEADER=VALUE...]")
+	}
+	in := scriptInstance(ts)
+	listener, path, _ := strings.Cut(args[2], "/")
+	address := map[string]string{"gateway": in.Address, "registry": in.Registry}[listener]
+	req, err := http.NewRequest(args[1], "http://"+address+"/"+path, strings.NewReader("")) //nolint:noctx // ended by the platform
+	ts.Check(err)
+	user, password, err := in.Credentials()
+	ts.Check(err)
+	req.SetBasicAuth(user, password)
+	for _, kv := range args[3:] {
+		key, value, _ := strings.Cut(kv, "=")
+		if key == "Host" {
+			req.Host = value
+			continue
+		}
+		req.Header.Set(key, value)
+	}
+	res, err := (&http.Client{Timeout: time.Minute}).Do(req)
+	ts.Check(err)
+	defer func() { _ = res.Body.Close() }()
+	body, err := io.ReadAll(res.Body)
+	ts.Check(err)
+	if strconv.Itoa(res.StatusCode) != args[0] {
+		ts.Fatalf("%v: %s: %s", args[1:], res.Status, body)
+	}
+}

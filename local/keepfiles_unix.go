@@ -1,0 +1,6 @@
+//go:build unix && !linux
+
+package local
+
+// keepFiles does nothing on this system.
+func keepFiles() {}
