@@ -96,12 +96,13 @@ func (t *retryTransport) RoundTrip(r *http.Request) (*http.Response, error) {
 		}
 		delay := backoff(attempt)
 		if resp != nil {
-			if asked, ok := retryAfter(resp.Header); ok {
-				if deadline, bound := ctx.Deadline(); asked > maxRetryAfter || bound && time.Until(deadline) < asked {
-					return resp, nil
-				}
-				delay = max(delay, asked)
-			}
+			asked, _ := retryAfter(resp.Header)
+			delay = max(delay, asked)
+		}
+		if deadline, bound := ctx.Deadline(); delay > maxRetryAfter || bound && time.Until(deadline) < delay {
+			return resp, err // what is known says more than "timeout"
+		}
+		if resp != nil {
 			discard(resp)
 		}
 		timer := time.NewTimer(delay)
