@@ -6,6 +6,7 @@ import (
 	"maps"
 	"os"
 	"slices"
+	"strings"
 	"unicode/utf8"
 
 	"github.com/spf13/cobra"
@@ -18,7 +19,7 @@ type secretUnsealOptions struct {
 	keyFile string
 	in      string
 	key     string
-	json    bool
+	format  formatFlags
 }
 
 func newSecretUnsealCmd(env *Env) *cobra.Command {
@@ -29,8 +30,8 @@ func newSecretUnsealCmd(env *Env) *cobra.Command {
 		Long: `Print the secrets of an envelope as NAME=VALUE lines by name, or the bare value of
 one with --key.
 
-JSON cannot hold bytes that are not text; such a value is an error with --json,
-and --key prints it as it is.`,
+JSON and YAML cannot hold bytes that are not text; such a value is an error
+there, and --key prints it as it is.`,
 		Example: "  faas-cli secret unseal key\n  faas-cli secret unseal key --key api_key > api_key",
 		Args:    exactArgs("the FILE of a private key"),
 		RunE: func(_ *cobra.Command, args []string) error {
@@ -41,7 +42,7 @@ and --key prints it as it is.`,
 	f := cmd.Flags()
 	f.StringVar(&o.in, "in", sealedFile, "`file` with the envelope")
 	f.StringVar(&o.key, "key", "", "print the value of this `name` alone, without a newline")
-	f.BoolVarP(&o.json, "json", "j", false, "print a JSON object")
+	o.format.register(cmd)
 	return cmd
 }
 
@@ -66,28 +67,36 @@ func runSecretUnseal(env *Env, o secretUnsealOptions) error {
 	if err != nil {
 		return fmt.Errorf("%q: %w", o.in, err)
 	}
-	switch {
-	case o.json:
-		return printSecretsJSON(env, values)
-	case o.key != "":
-		_, err := env.Term.Out.Write(values[o.key])
-		return err
-	}
 	var b bytes.Buffer
-	for _, name := range slices.Sorted(maps.Keys(values)) {
-		fmt.Fprintf(&b, "%s=%s\n", name, values[name])
+	switch format := o.format.format(); {
+	case format == output.JSON || format == output.YAML:
+		return printSecrets(env, format, values)
+	case format == output.Name:
+		for _, name := range slices.Sorted(maps.Keys(values)) {
+			b.WriteString(name + "\n")
+		}
+	case o.key != "":
+		b.Write(values[o.key])
+	default:
+		for _, name := range slices.Sorted(maps.Keys(values)) {
+			fmt.Fprintf(&b, "%s=%s\n", name, values[name])
+		}
 	}
 	_, err = env.Term.Out.Write(b.Bytes())
 	return err
 }
 
-func printSecretsJSON(env *Env, values map[string][]byte) error {
+// printSecrets prints an object of names and texts.
+func printSecrets(env *Env, format output.Format, values map[string][]byte) error {
 	texts := make(map[string]string, len(values))
 	for name, value := range values {
 		if !utf8.Valid(value) {
-			return withHint(fmt.Errorf("the value of %q is not text, which is all that JSON can hold", name), "print it alone with --key %s", name)
+			return withHint(fmt.Errorf("the value of %q is not text, which is all that %s can hold", name, strings.ToUpper(string(format))), "print it alone with --key %s", name)
 		}
 		texts[name] = string(value)
+	}
+	if format == output.YAML {
+		return output.WriteYAML(env.Term.Out, texts)
 	}
 	return output.WriteJSON(env.Term.Out, texts)
 }
