@@ -11,10 +11,12 @@ import (
 // scriptCommands are what scripts can use beyond testscript's own commands.
 func scriptCommands() map[string]func(ts *testscript.TestScript, neg bool, args []string) {
 	return map[string]func(ts *testscript.TestScript, neg bool, args []string){
+		"await":    scriptAwait,
 		"exitcode": scriptExitCode,
 		"gateway":  scriptGateway,
 		"platform": scriptPlatform,
 		"request":  scriptRequest,
+		"registry": scriptRegistry,
 		"repo":     scriptRepo,
 		"serve":    scriptServe,
 	}
