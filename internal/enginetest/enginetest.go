@@ -29,7 +29,8 @@ const cleanupTimeout = 30 * time.Second
 // engine tests wants them run.
 func Connect(tb testing.TB) *engine.Client {
 	tb.Helper()
-	c, err := engine.Connect(tb.Context(), engine.Options{Lookup: os.LookupEnv})
+	ctx := context.WithoutCancel(tb.Context()) // clean-ups connect too
+	c, err := engine.Connect(ctx, engine.Options{Lookup: os.LookupEnv})
 	if err != nil {
 		tb.Fatal(err)
 	}
@@ -42,7 +43,7 @@ func Name(prefix string) string {
 	return prefix + "-" + strings.ToLower(rand.Text()[:10])
 }
 
-// ctx is for clean-up, when the test's own context has ended.
+// cleanup removes something after the test, when the test's own context has ended.
 func cleanup(tb testing.TB, what string, remove func(context.Context) error) {
 	tb.Cleanup(func() {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(tb.Context()), cleanupTimeout)

@@ -1,0 +1,271 @@
+//go:build docker && unix
+
+package local
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/faas-cli/faas-cli/internal/engine"
+	"github.com/faas-cli/faas-cli/internal/enginetest"
+	"github.com/faas-cli/faas-cli/internal/runtime"
+	"github.com/faas-cli/faas-cli/schema"
+)
+
+// withDocker makes a platform run its functions as containers of the engine behind c, and removes them after the test.
+func withDocker(t *testing.T, connect func() *engine.Client) func(*Options) {
+	t.Helper()
+	return func(o *Options) {
+		o.Runtime = "docker"
+		o.Runtimes = func(ctx context.Context, h Host) ([]runtime.Runtime, error) {
+			return []runtime.Runtime{runtime.NewDocker(ctx, runtime.DockerOptions{
+				Engine: connect(), Instance: h.ID, Dir: h.RuntimeDir(runtime.Docker), Image: h.Images.ByHash,
+			})}, nil
+		}
+		dir, runtimes := o.Dir, o.Runtimes
+		t.Cleanup(func() {
+			ctx, cancel := context.WithTimeout(context.WithoutCancel(t.Context()), time.Minute)
+			defer cancel()
+			if err := Purge(ctx, dir, runtimes); err != nil {
+				t.Errorf("purge: %v", err)
+			}
+		})
+	}
+}
+
+// dockerPlatform runs a platform with a function image. Purge comes after the platform's own stop: clean-ups run in
+// reverse.
+func dockerPlatform(t *testing.T, connect func() *engine.Client) (p *testPlatform, image string) {
+	t.Helper()
+	image = enginetest.Name("faas-cli-test/function") + ":1"
+	enginetest.FunctionImage(t, enginetest.Connect(t), image)
+	dir := t.TempDir()
+	return startPlatform(t, dir, withDocker(t, connect)), image
+}
+
+func containerOf(image string, env ...string) schema.FunctionDeployment {
+	d := schema.FunctionDeployment{Service: "fn", Image: image, EnvVars: map[string]string{}}
+	for i := 0; i < len(env); i += 2 {
+		d.EnvVars[env[i]] = env[i+1]
+	}
+	return d
+}
+
+func TestDockerFunctionsCallEachOther(t *testing.T) {
+	t.Parallel()
+	p, image := dockerPlatform(t, func() *engine.Client { return enginetest.Connect(t) })
+	one, two := containerOf(image, "VERSION", "one"), containerOf(image, "VERSION", "two")
+	two.Service = "second"
+	p.want(http.StatusAccepted, http.MethodPost, "/system/functions", one)
+	p.want(http.StatusAccepted, http.MethodPost, "/system/functions", two)
+	_, env := p.want(http.StatusOK, http.MethodGet, "/function/fn/env", nil)
+	var gateway string
+	for line := range strings.SplitSeq(env, "\n") {
+		if v, ok := strings.CutPrefix(line, "gateway_url="); ok {
+			gateway = v
+		}
+	}
+	if gateway == "" {
+		t.Fatalf("no gateway_url in:\n%s", env)
+	}
+	call := func(path string) string { return "/function/fn/get?url=" + url.QueryEscape(gateway+path) }
+	if _, body := p.want(http.StatusOK, http.MethodGet, call("/function/second"), nil); !strings.HasPrefix(body, "hello from two") {
+		t.Errorf("one calling the other: %q", body)
+	}
+	for _, path := range []string{"/system/functions", "/system/info", "/metrics", "/healthz"} {
+		p.want(http.StatusNotFound, http.MethodGet, call(path), nil)
+	}
+}
+
+func TestDockerFailedUpdateKeepsTheOldReplica(t *testing.T) {
+	t.Parallel()
+	p, image := dockerPlatform(t, func() *engine.Client { return enginetest.Connect(t) })
+	p.want(http.StatusAccepted, http.MethodPost, "/system/functions", containerOf(image, "VERSION", "one"))
+	hello := func() (int, string) {
+		res, body := p.do(http.MethodGet, "/function/fn", nil)
+		return res.StatusCode, body
+	}
+	if res, body := p.do(http.MethodPut, "/system/functions", containerOf(image, "VERSION", "two", "MODE", "exit")); res.StatusCode < 400 {
+		t.Errorf("an update that exits at once: %s %s", res.Status, body)
+	}
+	if code, body := hello(); code != http.StatusOK || !strings.HasPrefix(body, "hello from one") {
+		t.Errorf("after the failed update: %d %q", code, body)
+	}
+	// Callers during an update that succeeds notice nothing but the new answer.
+	stop := make(chan struct{})
+	var g sync.WaitGroup
+	g.Go(func() {
+		for {
+			select {
+			case <-stop:
+				return
+			default:
+			}
+			if code, body := hello(); code != http.StatusOK {
+				t.Errorf("during the update: %d %q", code, body)
+				return
+			}
+		}
+	})
+	p.want(http.StatusAccepted, http.MethodPut, "/system/functions", containerOf(image, "VERSION", "three", "HEALTHY_AFTER", "1s"))
+	close(stop)
+	g.Wait()
+	if code, body := hello(); code != http.StatusOK || !strings.HasPrefix(body, "hello from three") {
+		t.Errorf("after the update: %d %q", code, body)
+	}
+}
+
+func TestDockerFunctionsComeBackWithTheEngine(t *testing.T) {
+	t.Parallel()
+	var proxy *enginetest.Proxy
+	p, image := dockerPlatform(t, func() *engine.Client {
+		var c *engine.Client
+		if proxy == nil {
+			proxy, c = enginetest.NewProxy(t)
+			return c
+		}
+		return enginetest.Connect(t) // for the purge
+	})
+	direct := enginetest.Connect(t)
+	p.want(http.StatusAccepted, http.MethodPost, "/system/functions", containerOf(image, "VERSION", "one"))
+	ours := func() []engine.Container {
+		list, err := direct.ContainersLabelled(t.Context(), "com.openfaas.faas-cli.instance="+p.in.ID)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return list
+	}
+	proxy.Cut()
+	for _, c := range ours() { // as an engine that stops does
+		if err := direct.KillContainer(t.Context(), c.ID, "SIGKILL"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if res, body := p.do(http.MethodPut, "/system/functions", containerOf(image, "VERSION", "two")); res.StatusCode < 400 {
+		t.Errorf("a deployment without engine: %s %s", res.Status, body)
+	}
+	proxy.Restore(t)
+	soon(t, func() error {
+		res, body := p.do(http.MethodGet, "/function/fn", nil)
+		if res.StatusCode != http.StatusOK || !strings.HasPrefix(body, "hello from one") {
+			return errors.New(res.Status + " " + body)
+		}
+		return nil
+	})
+	running := 0
+	for _, c := range ours() {
+		if c.Running() {
+			running++
+		}
+	}
+	if running != 1 {
+		t.Errorf("%d containers run", running)
+	}
+}
+
+func TestDockerEngineStopsInTheMiddleOfADeploy(t *testing.T) {
+	t.Parallel()
+	var proxy *enginetest.Proxy
+	p, image := dockerPlatform(t, func() *engine.Client {
+		var c *engine.Client
+		if proxy == nil {
+			proxy, c = enginetest.NewProxy(t)
+			return c
+		}
+		return enginetest.Connect(t)
+	})
+	direct := enginetest.Connect(t)
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		p.do(http.MethodPost, "/system/functions", containerOf(image, "VERSION", "one", "HEALTHY_AFTER", "2s"))
+	}()
+	soon(t, func() error { // the engine goes while the function starts
+		list, err := direct.ContainersLabelled(t.Context(), "com.openfaas.faas-cli.instance="+p.in.ID)
+		if err == nil && len(list) == 0 {
+			err = errors.New("no container yet")
+		}
+		return err
+	})
+	proxy.Cut()
+	time.Sleep(200 * time.Millisecond)
+	proxy.Restore(t)
+	<-done
+	if res, _ := p.do(http.MethodGet, "/system/function/fn", nil); res.StatusCode == http.StatusNotFound {
+		p.want(http.StatusAccepted, http.MethodPost, "/system/functions", containerOf(image, "VERSION", "one"))
+	}
+	soon(t, func() error {
+		res, body := p.do(http.MethodGet, "/function/fn", nil)
+		if res.StatusCode != http.StatusOK {
+			return errors.New(res.Status + " " + body)
+		}
+		return nil
+	})
+	p.want(http.StatusAccepted, http.MethodDelete, "/system/functions", map[string]string{"functionName": "fn"})
+	soon(t, func() error { // and nothing is left over, from the interrupted start either
+		list, err := direct.ContainersLabelled(t.Context(), "com.openfaas.faas-cli.instance="+p.in.ID)
+		if err == nil && len(list) > 0 {
+			err = errors.New(list[0].Name + " is " + list[0].State)
+		}
+		return err
+	})
+}
+
+func TestDockerRestartAdoptsWhatRuns(t *testing.T) {
+	t.Parallel()
+	p, image := dockerPlatform(t, func() *engine.Client { return enginetest.Connect(t) })
+	d := containerOf(image, "VERSION", "one")
+	d.Secrets = []string{"key"}
+	p.want(http.StatusCreated, http.MethodPost, "/system/secrets", schema.Secret{Name: "key", Value: "v1"})
+	p.want(http.StatusAccepted, http.MethodPost, "/system/functions", d)
+	p.want(http.StatusAccepted, http.MethodPut, "/system/secrets", schema.Secret{Name: "key", Value: "v2"})
+	if _, body := p.want(http.StatusOK, http.MethodGet, "/function/fn/read/var/openfaas/secrets/key", nil); body != "v2" {
+		t.Errorf("secret %q", body)
+	}
+	if err := p.stop(); err != nil {
+		t.Fatal(err)
+	}
+	direct := enginetest.Connect(t)
+	list, err := direct.ContainersLabelled(t.Context(), "com.openfaas.faas-cli.instance="+p.in.ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range list {
+		if c.Running() {
+			t.Errorf("container %s runs without platform", c.Name)
+		}
+	}
+	again := startPlatform(t, p.dir, withDocker(t, func() *engine.Client { return enginetest.Connect(t) }))
+	soon(t, func() error {
+		res, body := again.do(http.MethodGet, "/function/fn/read/var/openfaas/secrets/key", nil)
+		if body != "v2" {
+			return errors.New(res.Status + " " + body)
+		}
+		return nil
+	})
+	if _, err := os.Stat(filepath.Join(p.dir, string(runtime.Docker), "secrets")); err != nil {
+		t.Error(err)
+	}
+}
+
+// soon polls until check is content.
+func soon(t *testing.T, check func() error) {
+	t.Helper()
+	for deadline := time.Now().Add(time.Minute); ; time.Sleep(50 * time.Millisecond) {
+		err := check()
+		if err == nil {
+			return
+		}
+		if time.Now().After(deadline) {
+			t.Fatal(err)
+		}
+	}
+}
