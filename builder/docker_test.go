@@ -31,7 +31,7 @@ COPY function /function
 // dockerRequest is a request for an image that is removed after the test.
 func dockerRequest(t *testing.T, d *Docker, c *Context, outputs ...OutputKind) Request {
 	t.Helper()
-	req := Request{Context: c, Image: enginetest.Name("faas-cli-test/fn") + ":1", Labels: map[string]string{enginetest.Label: "1"}}
+	req := Request{Context: c, Image: enginetest.Name("faas-cli-test/fn") + ":1", Labels: map[string]string{enginetest.Label: t.Name()}}
 	for _, o := range outputs {
 		req.Outputs = append(req.Outputs, Output{Kind: o})
 	}

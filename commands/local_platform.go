@@ -99,9 +99,12 @@ func (e *Env) runPlatform(ctx context.Context, dir string, o platformFlags, log 
 	}, ready)
 }
 
+// localRuntimesFunc makes the runtimes of a platform.
+type localRuntimesFunc = func(context.Context, local.Host) ([]runtime.Runtime, error)
+
 // localRuntimes makes the runtimes that --runtime asks for. With auto, what the native builder made runs as a process,
 // and everything else as a container if an engine answers.
-func (e *Env) localRuntimes(kind runtimeName, self string, log *slog.Logger) func(context.Context, local.Host) ([]runtime.Runtime, error) {
+func (e *Env) localRuntimes(kind runtimeName, self string, log *slog.Logger) localRuntimesFunc {
 	return func(ctx context.Context, h local.Host) ([]runtime.Runtime, error) {
 		var all []runtime.Runtime
 		if kind != runtimeDocker {
@@ -140,6 +143,8 @@ func startHint(err error) error {
 		return withHint(err, "end that program, or choose another port: faas-cli local start --port=PORT (0 for any)")
 	case errors.As(err, &running) && running.Instance.Address != "":
 		return withHint(err, "to start it anew: faas-cli local stop, then faas-cli local start")
+	case engine.IsUnavailable(err):
+		return withHint(err, "start the container engine, or let functions run as processes: faas-cli local start --runtime process")
 	}
 	return err
 }

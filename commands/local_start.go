@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/faas-cli/faas-cli/internal/engine"
 	"github.com/faas-cli/faas-cli/local"
 )
 
@@ -56,6 +57,13 @@ func runLocalStart(ctx context.Context, env *Env, o localStartOptions) error {
 	case o.foreground:
 		err := env.runPlatform(ctx, dir, o.platform, env.Term.Err, func(in local.Instance) { _ = env.announce(in) })
 		return startHint(err)
+	}
+	if o.platform.runtime == runtimeDocker { // the process in the background could not say why as well
+		client, err := engine.Connect(ctx, engine.Options{Lookup: env.Lookup, UserAgent: env.userAgent()})
+		if err != nil {
+			return startHint(err)
+		}
+		_ = client.Close()
 	}
 	in, err := env.launchPlatform(ctx, dir, o.platform)
 	var running *local.RunningError

@@ -40,7 +40,7 @@ func request(t *testing.T, c *engine.Client, context fs.FS) engine.Build {
 	t.Helper()
 	name := enginetest.Name("faas-cli-test/build") + ":1"
 	enginetest.RemoveImage(t, c, name)
-	return engine.Build{Context: context, Key: t.Name(), Tags: []string{name}, Labels: map[string]string{enginetest.Label: "1"}}
+	return engine.Build{Context: context, Key: t.Name(), Tags: []string{name}, Labels: map[string]string{enginetest.Label: t.Name()}}
 }
 
 func TestDockerBuildHonoursItsOptions(t *testing.T) {
@@ -76,7 +76,7 @@ LABEL stage=second
 	if err != nil {
 		t.Fatal(err)
 	}
-	if img.ID != id || img.Labels["a"] != "b" || img.Labels["stage"] != "" || img.Labels[enginetest.Label] != "1" {
+	if img.ID != id || img.Labels["a"] != "b" || img.Labels["stage"] != "" || img.Labels[enginetest.Label] != t.Name() {
 		t.Errorf("image %+v, built %s", img, id)
 	}
 	if !strings.Contains(log.String(), "copied 6 bytes") {

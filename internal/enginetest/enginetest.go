@@ -5,6 +5,7 @@ package enginetest
 import (
 	"context"
 	"crypto/rand"
+	"errors"
 	"io/fs"
 	"os"
 	"os/exec"
@@ -68,13 +69,20 @@ func Image(tb testing.TB, c *engine.Client, name string, files fs.FS) string {
 	return id
 }
 
-// RemoveImage removes an image after the test, if it is there then.
+// RemoveImage removes an image after the test, if it is there then, and with it all images that are
+// labelled with the test's name: building anew takes the name off the image that had it.
 func RemoveImage(tb testing.TB, c *engine.Client, name string) {
 	cleanup(tb, "image "+name, func(ctx context.Context) error {
-		if _, err := c.Image(ctx, name); err != nil {
-			return nil
+		refs, err := c.ImagesLabelled(ctx, Label+"="+tb.Name())
+		if err != nil {
+			return err
 		}
-		return c.RemoveImage(ctx, name, true)
+		for _, ref := range append(refs, name) {
+			if err := c.RemoveImage(ctx, ref, true); err != nil && !errors.Is(err, engine.ErrNotFound) {
+				return err
+			}
+		}
+		return nil
 	})
 }
 

@@ -93,8 +93,16 @@ func NewDocker(ctx context.Context, o DockerOptions) *DockerRuntime {
 // Kind is Docker.
 func (d *DockerRuntime) Kind() Kind { return Docker }
 
-// Close ends the connections. Containers go on.
+// Close ends the connections. Containers go on; where none does, the network goes, for an engine has room for few.
 func (d *DockerRuntime) Close() error {
+	d.mu.Lock()
+	n := d.network
+	d.mu.Unlock()
+	if n != nil {
+		ctx, cancel := context.WithTimeout(d.ctx, undoTimeout)
+		_ = d.o.Engine.RemoveNetwork(ctx, n.ID) // refused while a container runs in it
+		cancel()
+	}
 	d.cancel()
 	d.waits.Wait()
 	return d.o.Engine.Close()
