@@ -399,12 +399,18 @@ func quoteEnd(text string, i int) int {
 // apply makes the changes, parses the result and compares it with the old
 // nodes after expect has changed those likewise.
 func (e *editor) apply(changes []splice, expect func(root *yaml.Node) error) ([]byte, error) {
+	out, _, err := e.applyParsed(changes, expect)
+	return out, err
+}
+
+// applyParsed is apply that also returns the parsed result.
+func (e *editor) applyParsed(changes []splice, expect func(root *yaml.Node) error) ([]byte, *source, error) {
 	sort.Slice(changes, func(i, j int) bool { return changes[i].start < changes[j].start })
 	var b strings.Builder
 	at := 0
 	for _, c := range changes {
 		if c.start < at {
-			return nil, e.refuse(nil, "the places to change overlap")
+			return nil, nil, e.refuse(nil, "the places to change overlap")
 		}
 		b.WriteString(e.text[at:c.start])
 		b.WriteString(c.text)
@@ -414,22 +420,22 @@ func (e *editor) apply(changes []splice, expect func(root *yaml.Node) error) ([]
 	out := []byte(b.String())
 	after, err := parseSource(e.src.path, out, func(string) (string, bool) { return "", false })
 	if err != nil {
-		return nil, e.refuse(nil, "the result would not be a valid file")
+		return nil, nil, e.refuse(nil, "the result would not be a valid file")
 	}
 	before := &yaml.Node{Kind: yaml.MappingNode}
 	if e.src.root != nil && !isNull(e.src.root) {
 		before = e.src.plain(e.src.root)
 	}
 	if err := expect(before); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	if after.root == nil {
-		return nil, e.refuse(nil, "the result would be empty")
+		return nil, nil, e.refuse(nil, "the result would be empty")
 	}
 	if n := difference(before, after.plain(after.root)); n != nil {
-		return nil, e.refuse(n, "another part of the file would change as well")
+		return nil, nil, e.refuse(n, "another part of the file would change as well")
 	}
-	return out, nil
+	return out, after, nil
 }
 
 func (e *editor) refuse(n *yaml.Node, reason string) *EditError {

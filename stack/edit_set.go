@@ -40,18 +40,30 @@ func Set(path string, text []byte, key, value string) ([]byte, error) {
 	if keys[0] == "functions" && e.indexOf(e.functions(), keys[1]) < 0 {
 		return nil, fmt.Errorf("%s: function %q: %w", path, keys[1], ErrNoFunction)
 	}
-	out, err := e.set(keys, node)
+	out, after, err := e.set(keys, node)
 	if err != nil {
 		return nil, err
 	}
-	// A value may be well formed and still wrong: another version, say.
-	o := LoadOptions{Lookup: func(string) (string, bool) { return "", false }}
-	if _, before := Parse(path, text, o); before == nil {
-		if _, err := Parse(path, out, o); err != nil {
-			return nil, fmt.Errorf("set %s: %w", key, err)
-		}
+	// A value may be well formed and still wrong: another version, say. A file
+	// that was wrong before may be mended bit by bit.
+	name := ""
+	if keys[0] == "functions" {
+		name = keys[1]
+	}
+	if wrong := check(after, name); wrong != nil && check(e.src, name) == nil {
+		return nil, fmt.Errorf("set %s: %w", key, wrong)
 	}
 	return out, nil
+}
+
+// check decodes a source, of the functions only one, with all variables unset.
+func check(s *source, function string) error {
+	f := &File{Paths: []string{s.path}, sources: []*source{s}}
+	err := f.decode(func(name string) bool { return name == function })
+	if errors.Is(err, ErrNoMatch) {
+		return nil
+	}
+	return err
 }
 
 // valueKind is what a path leads to.
@@ -163,10 +175,10 @@ func render(n *yaml.Node, inFlow bool) string {
 }
 
 // set changes the value at keys or adds it, with the mappings that it needs.
-func (e *editor) set(keys []string, value *yaml.Node) ([]byte, error) {
+func (e *editor) set(keys []string, value *yaml.Node) ([]byte, *source, error) {
 	m := e.src.root
 	if m == nil || m.Kind != yaml.MappingNode {
-		return nil, e.refuse(m, "it has no keys")
+		return nil, nil, e.refuse(m, "it has no keys")
 	}
 	for depth, key := range keys {
 		i := e.indexOf(m, key)
@@ -175,43 +187,43 @@ func (e *editor) set(keys []string, value *yaml.Node) ([]byte, error) {
 		}
 		child := m.Content[i+1]
 		if child.Kind == yaml.AliasNode {
-			return nil, e.refuse(child, fmt.Sprintf("%s is an alias", strings.Join(keys[:depth+1], ".")))
+			return nil, nil, e.refuse(child, fmt.Sprintf("%s is an alias", strings.Join(keys[:depth+1], ".")))
 		}
 		if depth == len(keys)-1 {
 			return e.tryAll(child, e.replacements(m, i, value), keys, value)
 		}
 		if child.Kind != yaml.MappingNode || len(child.Content) == 0 {
 			if child.Kind != yaml.MappingNode && !isNull(child) {
-				return nil, e.refuse(child, fmt.Sprintf("%s is %s", strings.Join(keys[:depth+1], "."), kind(child)))
+				return nil, nil, e.refuse(child, fmt.Sprintf("%s is %s", strings.Join(keys[:depth+1], "."), kind(child)))
 			}
 			if m.Style&yaml.FlowStyle == 0 {
 				return e.tryAll(child, e.fillEmpty(m, child, e.entry(keys[depth+1:], value)), keys, value)
 			}
 			if child.Kind != yaml.MappingNode {
-				return nil, e.refuse(child, strings.Join(keys[:depth+1], ".")+" has no value")
+				return nil, nil, e.refuse(child, strings.Join(keys[:depth+1], ".")+" has no value")
 			}
 		}
 		m = child
 	}
-	return nil, errors.New("the path is empty")
+	return nil, nil, errors.New("the path is empty")
 }
 
 // tryAll makes the first of the changes that turns out right.
-func (e *editor) tryAll(at *yaml.Node, changes [][]splice, keys []string, value *yaml.Node) ([]byte, error) {
+func (e *editor) tryAll(at *yaml.Node, changes [][]splice, keys []string, value *yaml.Node) ([]byte, *source, error) {
 	want, err := parseSource("", []byte("v: "+render(value, false)), func(string) (string, bool) { return "", false })
 	if err != nil {
-		return nil, fmt.Errorf("the value cannot be written: %w", err)
+		return nil, nil, fmt.Errorf("the value cannot be written: %w", err)
 	}
 	value = want.plain(want.root.Content[1])
 	var last error = e.refuse(at, "where the value ends is not clear")
 	for _, c := range changes {
-		out, err := e.apply(c, func(root *yaml.Node) error { return setNode(root, keys, value) })
+		out, after, err := e.applyParsed(c, func(root *yaml.Node) error { return setNode(root, keys, value) })
 		if err == nil {
-			return out, nil
+			return out, after, nil
 		}
 		last = err
 	}
-	return nil, last
+	return nil, nil, last
 }
 
 // insertions are the ways to add an entry to a mapping that lacks it.

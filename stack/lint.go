@@ -178,39 +178,43 @@ func adviceFor(rule string) string {
 // finish sorts the findings and leaves out those that comments ignore.
 func (l *linter) finish(f *File) {
 	files := map[string]int{}
+	ignored := map[string]map[int][]string{} // file, line
 	if f != nil {
 		for i, s := range f.sources {
 			files[s.path] = i
+			ignored[s.path] = ignoredRules(s.text)
 		}
-		l.findings = slices.DeleteFunc(l.findings, func(x Finding) bool {
-			i, ok := files[x.File]
-			return ok && x.Line > 0 && ignores(f.sources[i].text, x.Line, x.Rule)
-		})
 	}
+	l.findings = slices.DeleteFunc(l.findings, func(x Finding) bool {
+		return slices.Contains(ignored[x.File][x.Line], x.Rule)
+	})
 	slices.SortStableFunc(l.findings, func(a, b Finding) int {
 		return cmp.Or(cmp.Compare(files[a.File], files[b.File]), cmp.Compare(a.Line, b.Line), cmp.Compare(a.Column, b.Column))
 	})
 }
 
-// ignores tells whether a comment on the line, or one that is the whole line
-// above it, says "faas-cli: ignore RULE".
-func ignores(text string, line int, rule string) bool {
-	const mark = "faas-cli: ignore "
+// ignoredRules finds the comments "faas-cli: ignore RULE": each counts on its
+// line, and one that is the whole line on the next as well.
+func ignoredRules(text string) map[int][]string {
+	const mark = "# faas-cli: ignore "
 	if !strings.Contains(text, mark) {
-		return false
+		return nil
 	}
-	for _, l := range []string{lineOf(text, line), lineOf(text, max(line-1, 1))} {
-		before, comment, ok := strings.Cut(l, "# "+mark)
-		if !ok || l != lineOf(text, line) && strings.TrimSpace(before) != "" {
+	out := map[int][]string{}
+	n := 0
+	for line := range strings.Lines(text) {
+		n++
+		before, comment, ok := strings.Cut(line, mark)
+		if !ok {
 			continue
 		}
-		for r := range strings.FieldsFuncSeq(comment, func(r rune) bool { return r == ' ' || r == ',' }) {
-			if r == rule {
-				return true
-			}
+		rules := strings.FieldsFunc(comment, func(r rune) bool { return r == ' ' || r == ',' || r == '\r' || r == '\n' })
+		out[n] = append(out[n], rules...)
+		if strings.TrimSpace(before) == "" {
+			out[n+1] = append(out[n+1], rules...)
 		}
 	}
-	return false
+	return out
 }
 
 // file checks what Load accepted.

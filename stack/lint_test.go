@@ -67,7 +67,7 @@ func TestValidateFinds(t *testing.T) {
 		"timeouts":             {skip + "    environment: {exec_timeout: 1m, read_timeout: 30s, write_timeout: 61, mode: fast, max_inflight: -1, healthcheck_interval: soon}\n", []string{"6:51 warning timeout", "6:81 error range", "6:101 error range", "6:127 error range"}},
 		"unknown keys":         {skip + "    imgae: x\n", []string{"6:5 error unknown-key"}},
 		"unset variables":      {skip + "    fprocess: ${X}\n", []string{"6:15 warning unset-variable"}},
-		"a syntax error":       {"a: [\n", []string{"1:1 error syntax"}},
+		"a syntax error":       {"a: [\n", []string{"1:4 error syntax"}},
 		"a malformed variable": {skip + "    fprocess: ${X\n", []string{"6:15 error variable"}},
 		"a name":               {"provider: {name: openfaas}\nfunctions:\n  A: {}\n", []string{"3:3 error name"}},
 		"a type":               {skip + "    secrets: x\n", []string{"6:14 error schema"}},
@@ -111,5 +111,60 @@ func TestLoadWarnsOfBadValues(t *testing.T) {
 	}
 	if _, err := Parse("s.yml", []byte(text), LoadOptions{Strict: true}); err == nil || !strings.Contains(err.Error(), `s.yml:5:22: functions.a.limits.memory: invalid memory value "64Q"`) {
 		t.Errorf("strict: %v", err)
+	}
+}
+
+// TestWellKnownValues has for each well-known label and annotation a value
+// that is accepted and one that is not ("" where any is).
+func TestWellKnownValues(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct{ in, key, good, bad string }{
+		{"labels", "com.openfaas.scale.min", "1", "0"},
+		{"labels", "com.openfaas.scale.max", "20", "x"},
+		{"labels", "com.openfaas.scale.factor", "0", "101"},
+		{"labels", "com.openfaas.scale.type", "mem", ""},
+		{"labels", "com.openfaas.scale.target", "50", "0"},
+		{"labels", "com.openfaas.scale.target-proportion", "0.90", "-1"},
+		{"labels", "com.openfaas.scale.zero", "true", "yes"},
+		{"labels", "com.openfaas.scale.zero-duration", "15m", "15"},
+		{"labels", "com.openfaas.scale.down.window", "5m", "5m1s"},
+		{"labels", "com.openfaas.ui.ext", "json", ".json"},
+		{"labels", "com.openfaas.git-owner", "me", ""},
+		{"labels", "com.openfaas.uid", "7", ""},
+		{"annotations", "topic", "a,b", ""},
+		{"annotations", "com.openfaas.health.http.path", "/healthz", "healthz"},
+		{"annotations", "com.openfaas.health.http.initialDelaySeconds", "0", "-1"},
+		{"annotations", "com.openfaas.health.http.periodSeconds", "1", "0"},
+		{"annotations", "com.openfaas.ready.http.path", "/", ""},
+		{"annotations", "com.openfaas.ready.http.successThreshold", "1", "0"},
+		{"annotations", "com.openfaas.ready.http.failureThreshold", "3", "many"},
+		{"annotations", "com.openfaas.queue", "slow", ""},
+		{"annotations", "com.openfaas.retry.attempts", "0", "-1"},
+		{"annotations", "com.openfaas.retry.codes", "408,429, 500", "4xx"},
+		{"annotations", "com.openfaas.retry.min_wait", "5s", "5"},
+		{"annotations", "com.openfaas.retry.max_wait", "60s", "soon"},
+		{"annotations", "com.openfaas.profile", "a,b", ""},
+		{"annotations", "com.openfaas.serviceaccount", "sa", ""},
+		{"annotations", "com.openfaas.git-repo-url", "https://x/y", "x/y"},
+		{"annotations", "prometheus.io.scrape", "false", "no"},
+	} {
+		text := func(in, value string) string {
+			return fmt.Sprintf("provider: {name: openfaas}\nfunctions:\n  a:\n    image: i/a\n    skip_build: true\n    %s: {%s: %q}\n", in, tt.key, value)
+		}
+		if _, got := findingsOf(t, map[string]string{"s.yml": text(tt.in, tt.good)}); len(got) != 0 {
+			t.Errorf("%s: %q is refused: %v", tt.key, tt.good, got)
+		}
+		if tt.bad != "" {
+			if _, got := findingsOf(t, map[string]string{"s.yml": text(tt.in, tt.bad)}); len(got) != 1 || !strings.HasSuffix(got[0], "error range") {
+				t.Errorf("%s: %q: %v", tt.key, tt.bad, got)
+			}
+		}
+		if tt.key == "com.openfaas.uid" { // in both maps
+			continue
+		}
+		other := map[string]string{"labels": "annotations", "annotations": "labels"}[tt.in]
+		if _, got := findingsOf(t, map[string]string{"s.yml": text(other, "1")}); len(got) != 1 || !strings.HasSuffix(got[0], "error misplaced-key") {
+			t.Errorf("%s among the %s: %v", tt.key, other, got)
+		}
 	}
 }

@@ -184,8 +184,8 @@ func (l *linter) wellKnown(fn *Function) {
 	}
 	kl, ka := knownLabels(), knownAnnotations()
 	for _, key := range sortedKeys(labels) {
-		l.keyed(fn, "labels", key, labels[key], kl, ka)
-		if err := value.LabelValue(labels[key]); err != nil {
+		known := l.keyed(fn, "labels", key, labels[key], kl, ka)
+		if err := value.LabelValue(labels[key]); err != nil && !known {
 			l.add(at(fn, "labels", key), RuleLabel, SeverityError, fmt.Sprintf("function %s: label %s: %v", fn.Name, key, err), "annotations may hold any text")
 		}
 	}
@@ -207,13 +207,14 @@ func (l *linter) wellKnown(fn *Function) {
 	}
 }
 
-// keyed checks one label or annotation.
-func (l *linter) keyed(fn *Function, in, key, v string, known, other map[string]valueCheck) {
+// keyed checks one label or annotation and tells whether it is a known one,
+// whose value was checked too.
+func (l *linter) keyed(fn *Function, in, key, v string, known, other map[string]valueCheck) bool {
 	p := at(fn, in, key)
 	kind := strings.TrimSuffix(in, "s")
 	if err := value.Key(key); err != nil {
 		l.add(p, RuleLabel, SeverityError, fmt.Sprintf("function %s: %s: %v", fn.Name, kind, err), "correct the key")
-		return
+		return false
 	}
 	if check, ok := known[key]; ok {
 		if want := check(v); want != "" {
@@ -222,7 +223,7 @@ func (l *linter) keyed(fn *Function, in, key, v string, known, other map[string]
 		if key == "com.openfaas.health.http.initialDelay" {
 			l.add(p, RuleDeprecated, SeverityWarning, fmt.Sprintf("function %s: annotation %s is outdated", fn.Name, key), "write com.openfaas.health.http.initialDelaySeconds, a number")
 		}
-		return
+		return true
 	}
 	if _, ok := other[key]; ok {
 		right := "labels"
@@ -230,10 +231,10 @@ func (l *linter) keyed(fn *Function, in, key, v string, known, other map[string]
 			right = "annotations"
 		}
 		l.add(p, RuleMisplaced, SeverityError, fmt.Sprintf("function %s: %s has no effect among the %s", fn.Name, key, in), "move it to "+right)
-		return
+		return false
 	}
 	if !strings.HasPrefix(key, "com.openfaas.") {
-		return
+		return false
 	}
 	advice := "remove it, or use a prefix of your own"
 	near := nearest(key, slices.Sorted(maps.Keys(known)))
@@ -247,6 +248,7 @@ func (l *linter) keyed(fn *Function, in, key, v string, known, other map[string]
 		advice = "did you mean " + near + "?"
 	}
 	l.add(p, RuleUnknownLabel, SeverityWarning, fmt.Sprintf("function %s: OpenFaaS knows no %s %s", fn.Name, kind, key), advice)
+	return false
 }
 
 func (l *linter) schedule(fn *Function, annotations map[string]string) {

@@ -18,6 +18,12 @@ import (
 func write(t *testing.T, files map[string]string) string {
 	t.Helper()
 	dir := t.TempDir()
+	writeFiles(t, dir, files)
+	return dir
+}
+
+func writeFiles(t testing.TB, dir string, files map[string]string) {
+	t.Helper()
 	for name, text := range files {
 		path := filepath.Join(dir, name)
 		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
@@ -27,7 +33,6 @@ func write(t *testing.T, files map[string]string) string {
 			t.Fatal(err)
 		}
 	}
-	return dir
 }
 
 const minimal = "provider: {name: openfaas}\n"
@@ -79,6 +84,10 @@ func TestLoadMistakes(t *testing.T) {
 		"tab":                {minimal + "functions:\n  a:\n\timage: x\n", `s.yml:4:1: a tab`},
 		"indentation":        {minimal + "functions:\n  a:\n    image: x\n   handler: y\n", `s.yml:5:4: the indentation of "handler"`},
 		"deeper":             {minimal + "functions:\n  a:\n    image: x\n      handler: y\n", `s.yml:5:7: "handler" is indented deeper than the key in line 4`},
+		"a bracket":          {minimal + "functions:\n  fn: [unclosed\n  b: {}\n", `s.yml:3:7: the [ is not closed`},
+		"a brace":            {minimal + "functions:\n  fn: {image: \"${A:-}}\",\n   secrets: [a],\n", `s.yml:3:7: the { is not closed`},
+		"a missing blank":    {minimal + "functions:\n  a:\n    image:acme/x\n    handler: y\n", `s.yml:4:5: a blank is missing after image:`},
+		"flow, then wrong":   {minimal + "functions: {\n  a: {},\n      b: {}\n }\nx-a:\n   b: c\n  d: e\n", `s.yml:8:3: the indentation of "d"`},
 		"a list as the file": {"- a\n", `s.yml:1:1: a stack file is a mapping`},
 		"not UTF-8":          {minimal + "# \xff\n", `s.yml:2:1: not UTF-8`},
 		"merge of text":      {minimal + "functions:\n  a:\n    <<: x\n", `s.yml:4:5: functions.a: a merge key wants a mapping`},

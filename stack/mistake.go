@@ -2,6 +2,7 @@ package stack
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -9,64 +10,141 @@ import (
 // YAML parser refused; the parser itself often names the line at which the
 // surrounding block begins. The cause is empty where nothing was found.
 func findMistake(text string) (Position, string) {
-	type level struct{ indent, line int }
-	levels := []level{}
-	block := -1 // indentation of the key whose block scalar the lines belong to
-	line := 0
+	m := mistakes{block: -1}
 	for l := range strings.Lines(text) {
-		line++
-		l = strings.TrimRight(l, "\r\n")
-		body := strings.TrimLeft(l, " ")
-		indent := len(l) - len(body)
-		if strings.TrimSpace(body) == "" {
-			continue
+		m.line++
+		if cause := m.look(strings.TrimRight(l, "\r\n")); cause != "" {
+			return Position{Line: m.line, Column: m.column}, cause
 		}
-		if block >= 0 && indent > block {
-			continue
-		}
-		block = -1
-		if body[0] == '#' {
-			continue
-		}
-		if body[0] == '\t' {
-			return Position{Line: line, Column: indent + 1}, "a tab is used for indentation; YAML wants spaces"
-		}
-		if strings.HasPrefix(body, "---") || strings.HasPrefix(body, "...") {
-			levels = levels[:0]
-			continue
-		}
-		for strings.HasPrefix(body, "- ") {
-			body = strings.TrimLeft(body[2:], " ")
-			indent = len(l) - len(body)
-		}
-		key, value, isKey := cutKey(body)
-		if !isKey {
-			continue
-		}
-		if k := strings.TrimSpace(value); strings.HasPrefix(k, "|") || strings.HasPrefix(k, ">") {
-			block = indent
-		}
-		if n := len(levels); n > 0 && indent > levels[n-1].indent {
-			previous := strings.TrimLeft(lineOf(text, levels[n-1].line), " -")
-			if _, v, ok := cutKey(previous); ok && !opensBlock(v) {
-				return Position{Line: line, Column: indent + 1},
-					fmt.Sprintf("%q is indented deeper than the key in line %d, which already has a value", key, levels[n-1].line)
-			}
-		}
-		for len(levels) > 0 && indent < levels[len(levels)-1].indent {
-			levels = levels[:len(levels)-1]
-			if len(levels) > 0 && indent > levels[len(levels)-1].indent {
-				return Position{Line: line, Column: indent + 1},
-					fmt.Sprintf("the indentation of %q, %d, fits no key above it", key, indent)
-			}
-		}
-		if len(levels) == 0 || indent > levels[len(levels)-1].indent {
-			levels = append(levels, level{indent, line})
-		} else {
-			levels[len(levels)-1].line = line
+		if m.lost {
+			return Position{}, ""
 		}
 	}
+	if n := len(m.open); n > 0 {
+		b := m.open[n-1]
+		return Position{Line: b.line, Column: b.column}, fmt.Sprintf("the %c is not closed", b.char)
+	}
 	return Position{}, ""
+}
+
+// mistakes walks over the lines of a text.
+type mistakes struct {
+	line, column int
+	levels       []level   // of keys in blocks, outermost first
+	open         []bracket // brackets of flow style that are not closed
+	block        int       // indentation of the key whose block scalar the lines belong to; -1: none
+	lost         bool      // a quote goes on in the next line: nothing is certain from here on
+}
+
+type level struct {
+	indent, line int
+	takes        bool // deeper keys may follow
+}
+
+type bracket struct {
+	char         rune
+	line, column int
+}
+
+// look examines one line and returns what is wrong with it.
+func (m *mistakes) look(l string) string {
+	body := strings.TrimLeft(l, " ")
+	indent := len(l) - len(body)
+	if strings.TrimSpace(body) == "" || m.block >= 0 && indent > m.block {
+		return ""
+	}
+	m.block = -1
+	if body[0] == '#' {
+		return ""
+	}
+	inFlow := len(m.open) > 0
+	m.brackets(l)
+	switch {
+	case inFlow:
+		return ""
+	case body[0] == '\t':
+		m.column = indent + 1
+		return "a tab is used for indentation; YAML wants spaces"
+	case strings.HasPrefix(body, "---") || strings.HasPrefix(body, "..."):
+		m.levels = nil
+		return ""
+	}
+	for strings.HasPrefix(body, "- ") {
+		body = strings.TrimLeft(body[2:], " ")
+		indent = len(l) - len(body)
+	}
+	m.column = indent + 1
+	key, value, isKey := cutKey(body)
+	if !isKey {
+		if word, _, found := strings.Cut(body, ":"); found && isKnownKey(word) {
+			return fmt.Sprintf("a blank is missing after %s:", word)
+		}
+		return ""
+	}
+	if v := strings.TrimSpace(value); strings.HasPrefix(v, "|") || strings.HasPrefix(v, ">") {
+		m.block = indent
+	}
+	return m.indented(key, indent, opensBlock(value))
+}
+
+// indented checks the indentation of a key against those above it.
+func (m *mistakes) indented(key string, indent int, takes bool) string {
+	if n := len(m.levels); n > 0 && indent > m.levels[n-1].indent && !m.levels[n-1].takes {
+		return fmt.Sprintf("%q is indented deeper than the key in line %d, which already has a value", key, m.levels[n-1].line)
+	}
+	for n := len(m.levels); n > 0 && indent < m.levels[n-1].indent; n = len(m.levels) {
+		m.levels = m.levels[:n-1]
+		if n > 1 && indent > m.levels[n-2].indent {
+			return fmt.Sprintf("the indentation of %q, %d, fits no key above it", key, indent)
+		}
+	}
+	here := level{indent, m.line, takes}
+	if n := len(m.levels); n > 0 && indent == m.levels[n-1].indent {
+		m.levels[n-1] = here
+	} else {
+		m.levels = append(m.levels, here)
+	}
+	return ""
+}
+
+// brackets keeps count of flow style.
+func (m *mistakes) brackets(l string) {
+	value := len(m.open) > 0 // outside of brackets one counts only where a value begins
+	previous := byte(' ')
+	for i := 0; i < len(l); i++ {
+		c := l[i]
+		begins := strings.IndexByte(" \t[{,", previous) >= 0
+		switch {
+		case c == '#' && (previous == ' ' || previous == '\t'):
+			return
+		case (c == '"' || c == '\'') && begins:
+			end := quoteEnd(l, i)
+			if end < 0 {
+				m.lost = true
+				return
+			}
+			i = end
+		case c == '$' && i+1 < len(l) && l[i+1] == '{':
+			if end := strings.IndexByte(l[i:], '}'); end > 0 {
+				i += end
+			}
+		case (c == '{' || c == '[') && (len(m.open) > 0 || value && begins):
+			m.open = append(m.open, bracket{rune(c), m.line, i + 1})
+		case (c == '}' || c == ']') && len(m.open) > 0:
+			m.open = m.open[:len(m.open)-1]
+		}
+		if c == ':' || c == '-' {
+			value = true
+		} else if c != ' ' && len(m.open) == 0 {
+			value = false
+		}
+		previous = l[i]
+	}
+}
+
+// isKnownKey tells whether a word is a key of stack files.
+func isKnownKey(word string) bool {
+	return slices.Contains(slices.Concat(rootKeys(), functionKeys(), []string{"name", "gateway", "memory", "cpu"}), word)
 }
 
 // cutKey splits KEY: VALUE.
