@@ -20,9 +20,11 @@ import (
 	"github.com/faas-cli/faas-cli/internal/runtime"
 )
 
-// newDocker returns a runtime of an instance of its own, whose things are gone after the test.
-func newDocker(t *testing.T) (*runtime.DockerRuntime, runtime.DockerOptions) {
+// newDocker returns a runtime of an instance of its own, whose things are gone after the test, and an image to run.
+func newDocker(t *testing.T) (*runtime.DockerRuntime, runtime.DockerOptions, string) {
 	t.Helper()
+	image := enginetest.Name("faas-cli-test/function") + ":1"
+	enginetest.FunctionImage(t, enginetest.Connect(t), image) // to be removed last
 	o := runtime.DockerOptions{Engine: enginetest.Connect(t), Instance: enginetest.Name("t"), Dir: filepath.Join(t.TempDir(), "docker")}
 	d := runtime.NewDocker(t.Context(), o)
 	t.Cleanup(func() {
@@ -33,14 +35,7 @@ func newDocker(t *testing.T) (*runtime.DockerRuntime, runtime.DockerOptions) {
 		}
 		_ = d.Close()
 	})
-	return d, o
-}
-
-func functionImage(t *testing.T, o runtime.DockerOptions) string {
-	t.Helper()
-	name := enginetest.Name("faas-cli-test/function") + ":1"
-	enginetest.FunctionImage(t, o.Engine, name)
-	return name
+	return d, o, image
 }
 
 func spec(image string, env ...string) runtime.Spec {
@@ -122,8 +117,8 @@ func logs(t *testing.T, d *runtime.DockerRuntime, q runtime.LogQuery) []string {
 
 func TestDockerReplicaServesWithItsSettings(t *testing.T) {
 	t.Parallel()
-	d, o := newDocker(t)
-	s := spec(functionImage(t, o), "VERSION", "one", "A", "b")
+	d, o, image := newDocker(t)
+	s := spec(image, "VERSION", "one", "A", "b")
 	s.Labels = map[string]string{"team": "blue"}
 	s.Annotations = map[string]string{"topic": "x", "team": "red"}
 	s.Memory, s.MilliCPU, s.ReadOnlyRoot = 64<<20, 500, true
@@ -215,8 +210,7 @@ func TestDockerReplicaServesWithItsSettings(t *testing.T) {
 
 func TestDockerEndsOfReplicas(t *testing.T) {
 	t.Parallel()
-	d, o := newDocker(t)
-	image := functionImage(t, o)
+	d, o, image := newDocker(t)
 
 	t.Run("exits at once", func(t *testing.T) {
 		r := start(t, d, spec(image, "MODE", "exit"))
@@ -307,8 +301,7 @@ func TestDockerEndsOfReplicas(t *testing.T) {
 
 func TestDockerAdoptsItsOwnContainersOnly(t *testing.T) {
 	t.Parallel()
-	d, o := newDocker(t)
-	image := functionImage(t, o)
+	d, o, image := newDocker(t)
 	foreign, err := o.Engine.CreateContainer(t.Context(), engine.ContainerSpec{
 		Name: enginetest.Name("foreign"), Image: image, Labels: map[string]string{enginetest.Label: t.Name()},
 	})
@@ -355,7 +348,7 @@ func TestDockerAdoptsItsOwnContainersOnly(t *testing.T) {
 
 func TestDockerImageMissing(t *testing.T) {
 	t.Parallel()
-	d, _ := newDocker(t)
+	d, _, _ := newDocker(t)
 	s := spec("127.0.0.1:1/none/such:1")
 	if err := d.Check(t.Context(), s); !errors.Is(err, runtime.ErrNoImage) {
 		t.Errorf("check: %v", err)
@@ -370,8 +363,8 @@ func TestDockerImageMissing(t *testing.T) {
 
 func TestDockerPortTaken(t *testing.T) {
 	t.Parallel()
-	d, o := newDocker(t)
-	s := spec(functionImage(t, o))
+	d, _, image := newDocker(t)
+	s := spec(image)
 	first := start(t, d, s)
 	healthy(t, first)
 	s.Port = 0
@@ -389,8 +382,8 @@ func TestDockerPortTaken(t *testing.T) {
 
 func TestDockerFollowsLogs(t *testing.T) {
 	t.Parallel()
-	d, o := newDocker(t)
-	s := spec(functionImage(t, o), "VERSION", "one")
+	d, _, image := newDocker(t)
+	s := spec(image, "VERSION", "one")
 	first := start(t, d, s)
 	healthy(t, first)
 	ctx, cancel := context.WithCancel(t.Context())
@@ -431,8 +424,8 @@ func TestDockerFollowsLogs(t *testing.T) {
 
 func TestDockerFloodedLogIsBounded(t *testing.T) {
 	t.Parallel()
-	d, o := newDocker(t)
-	r := start(t, d, spec(functionImage(t, o), "MODE", "flood"))
+	d, _, image := newDocker(t)
+	r := start(t, d, spec(image, "MODE", "flood"))
 	healthy(t, r)
 	time.Sleep(2 * time.Second) // some 100 MB of output
 	if err := r.Stop(t.Context(), time.Second); err != nil {
