@@ -74,6 +74,9 @@ func (e *Env) sendOne(
 		return r, err
 	}
 	r.Status, r.Updated = int(sent.Status), sent.Updated
+	for _, w := range sent.Warnings {
+		e.warnf("%s", w)
+	}
 	if sent.Updated {
 		e.progressf("Function %s already exists, attempting rolling-update.", d.Service)
 	}

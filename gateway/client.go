@@ -112,6 +112,8 @@ type call struct {
 	poll      bool       // the caller repeats it: no retry below
 	noFollow  bool       // a redirect is an answer
 	anonymous bool       // sent without credentials
+
+	head func(http.Header) // hears the head of a 2xx answer; nil: it does not matter
 }
 
 // do sends the call and hands the body of a 2xx answer to read; nil means that
@@ -127,6 +129,9 @@ func (c *Client) do(ctx context.Context, k call, read func(io.Reader) error) (Ac
 		return 0, err
 	}
 	defer resp.Body.Close()
+	if k.head != nil {
+		k.head(resp.Header)
+	}
 	body := &errReader{r: resp.Body}
 	if read != nil {
 		err = read(body)

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/url"
 	"strconv"
+	"strings"
 
 	"github.com/faas-cli/faas-cli/schema"
 )
@@ -29,6 +30,9 @@ func (a Accepted) String() string {
 type Deployed struct {
 	Status  Accepted
 	Updated bool // the function existed and is being replaced by rolling update
+
+	// Warnings are what the server cannot honour of an accepted deployment, from Warning headers (RFC 7234 5.5).
+	Warnings []string
 }
 
 // Functions lists the functions of a namespace in the server's order; an empty
@@ -93,21 +97,47 @@ func (c *Client) function(ctx context.Context, name, namespace string, poll bool
 // Deploy updates a function, or creates it where the gateway does not know it.
 // Repeating it does no harm.
 func (c *Client) Deploy(ctx context.Context, d schema.FunctionDeployment) (Deployed, error) {
-	status, err := c.do(ctx, deployment(http.MethodPut, d), nil)
+	sent, err := c.deploy(ctx, http.MethodPut, d)
 	if errors.Is(err, ErrNotFound) {
 		return c.Create(ctx, d)
 	}
-	if err != nil {
-		return Deployed{}, err
-	}
-	return Deployed{Status: status, Updated: true}, nil
+	sent.Updated = err == nil
+	return sent, err
 }
 
 // Create deploys a function that does not exist yet. A gateway refuses one
 // that does, most with 409 ([ErrConflict]) or 400; some replace it.
 func (c *Client) Create(ctx context.Context, d schema.FunctionDeployment) (Deployed, error) {
-	status, err := c.do(ctx, deployment(http.MethodPost, d), nil)
-	return Deployed{Status: status}, err
+	return c.deploy(ctx, http.MethodPost, d)
+}
+
+func (c *Client) deploy(ctx context.Context, method string, d schema.FunctionDeployment) (Deployed, error) {
+	var sent Deployed
+	k := deployment(method, d)
+	k.head = func(h http.Header) { sent.Warnings = warnings(h) }
+	var err error
+	if sent.Status, err = c.do(ctx, k, nil); err != nil {
+		return Deployed{}, err
+	}
+	return sent, nil
+}
+
+// maxWarnings bounds what a server can make us print.
+const maxWarnings = 20
+
+// warnings returns the texts of Warning headers: CODE AGENT "TEXT" each.
+func warnings(h http.Header) []string {
+	var texts []string
+	for _, value := range h["Warning"] {
+		_, quoted, ok := strings.Cut(value, `"`)
+		if !ok || len(texts) == maxWarnings {
+			continue
+		}
+		if text, err := strconv.Unquote(`"` + quoted); err == nil {
+			texts = append(texts, text)
+		}
+	}
+	return texts
 }
 
 func deployment(method string, d schema.FunctionDeployment) call {

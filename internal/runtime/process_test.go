@@ -1,0 +1,215 @@
+//go:build linux
+
+package runtime_test
+
+import (
+	"archive/tar"
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+	"github.com/google/go-containerregistry/pkg/v1/empty"
+	"github.com/google/go-containerregistry/pkg/v1/mutate"
+	"github.com/google/go-containerregistry/pkg/v1/tarball"
+
+	"github.com/faas-cli/faas-cli/internal/processtest"
+	"github.com/faas-cli/faas-cli/internal/runtime"
+)
+
+func TestMain(m *testing.M) { processtest.Main(m) }
+
+// oneImage is an image store with one image, under any digest.
+type oneImage struct{ img v1.Image }
+
+func (oneImage) Native(string) bool                                { return true }
+func (o oneImage) Image(context.Context, string) (v1.Image, error) { return o.img, nil }
+
+func newProcess(t *testing.T, dir string, img v1.Image) runtime.Runtime {
+	t.Helper()
+	p := runtime.NewProcess(runtime.ProcessConfig{
+		Dir: dir, Images: oneImage{img}, Supervisor: processtest.Supervisor(), Path: os.Getenv("PATH"), Log: slog.New(slog.DiscardHandler),
+	})
+	if _, err := p.Adopt(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
+func processSpec() runtime.Spec {
+	return runtime.Spec{Ref: runtime.Ref{Name: "fn", Namespace: "ns"}, Image: "fn", Digest: "sha256:" + strings.Repeat("0", 64), Env: map[string]string{}}
+}
+
+func startProcess(t *testing.T, p runtime.Runtime, s runtime.Spec) runtime.Replica {
+	t.Helper()
+	r, err := p.Start(t.Context(), s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = r.Stop(context.WithoutCancel(t.Context()), time.Second) })
+	if err := runtime.WaitHealthy(t.Context(), http.DefaultClient, r, ""); err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
+
+func TestProcessThatIgnoresItsEndIsEndedByForce(t *testing.T) {
+	t.Parallel()
+	p := newProcess(t, t.TempDir(), processtest.Image(t))
+	s := processSpec()
+	s.Env["deaf"] = "1"
+	r := startProcess(t, p, s)
+	if err := r.Stop(t.Context(), 100*time.Millisecond); err != nil {
+		t.Fatal(err)
+	}
+	if got := r.Exit(); got.Code != 128+int(syscall.SIGKILL) {
+		t.Errorf("exit %+v", got)
+	}
+}
+
+func TestProcessEndsWithAGatewayThatIsKilled(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	p := newProcess(t, dir, processtest.Image(t))
+	r := startProcess(t, p, processSpec())
+	// What a gateway's death looks like to the supervisor: the end of its standard input.
+	if err := r.(interface{ Disconnect() error }).Disconnect(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := newProcess(t, dir, processtest.Image(t)).Adopt(t.Context()); err != nil { // the next gateway waits for that
+		t.Fatal(err)
+	}
+	if err := runtime.Probe(t.Context(), http.DefaultClient, r.Info().Address, "/"); err == nil {
+		t.Error("the function lives on")
+	}
+}
+
+func TestProcessThatCannotBeExecutedSaysWhy(t *testing.T) {
+	t.Parallel()
+	p := newProcess(t, t.TempDir(), processtest.Image(t))
+	for _, command := range [][]string{{"no-such-command"}, {"/app/greeting.txt"}} {
+		s := processSpec()
+		s.Command = command
+		_, err := p.Start(t.Context(), s)
+		if err == nil || !strings.Contains(err.Error(), filepath.Base(command[0])) {
+			t.Errorf("%v: %v", command, err)
+		}
+	}
+}
+
+func TestProcessSecretsAreAtTheirPathForOrdinaryUsers(t *testing.T) {
+	t.Parallel()
+	if os.Getuid() != 0 {
+		t.Skip("needs root to become an ordinary user")
+	}
+	if exec.Command("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "unshare", "-Urm", "true").Run() != nil {
+		t.Skip("this system lets ordinary users have no namespaces")
+	}
+	dir, err := os.MkdirTemp("/tmp", "secrets")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = os.RemoveAll(dir) })
+	self := filepath.Join(dir, "self")
+	b, err := os.ReadFile("/proc/self/exe")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(os.Chmod(dir, 0o777), os.WriteFile(self, b, 0o755)); err != nil { //nolint:gosec // for another user
+		t.Fatal(err)
+	}
+	cmd := exec.Command("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", self, "-test.run=^TestProcessSecretsHelper$", "-test.v")
+	cmd.Dir, cmd.Env = dir, []string{"PATH=" + os.Getenv("PATH"), "HELPER_DIR=" + filepath.Join(dir, "state"), "TMPDIR=" + dir}
+	out, err := cmd.CombinedOutput()
+	if err != nil || !bytes.Contains(out, []byte("--- PASS: TestProcessSecretsHelper")) {
+		t.Errorf("%v: %s", err, out)
+	}
+}
+
+// TestProcessSecretsHelper is a part of the test above that runs as another user.
+func TestProcessSecretsHelper(t *testing.T) {
+	dir := os.Getenv("HELPER_DIR")
+	if dir == "" {
+		t.Skip("not by itself")
+	}
+	p := newProcess(t, dir, processtest.Image(t))
+	s := processSpec()
+	s.Secrets = map[string][]byte{"key": []byte("value")}
+	if notes := p.Notes(s); len(notes) > 0 {
+		t.Error(notes)
+	}
+	r := startProcess(t, p, s)
+	res, err := http.Get("http://" + r.Info().Address + "/file?path=" + runtime.SecretsPath + "/key") //nolint:noctx // a test
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = res.Body.Close() }()
+	if b, err := io.ReadAll(res.Body); string(b) != "value" {
+		t.Errorf("%q, %v", b, err)
+	}
+	caps, err := http.Get("http://" + r.Info().Address + "/file?path=/proc/self/status") //nolint:noctx // a test
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = caps.Body.Close() }()
+	if b, _ := io.ReadAll(caps.Body); !bytes.Contains(b, []byte("CapEff:\t0000000000000000")) {
+		t.Errorf("the function has capabilities: %s", b)
+	}
+}
+
+func TestUnpackingKeepsToItsFolder(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	for i, files := range [][]*tar.Header{
+		{{Name: "../../evil", Typeflag: tar.TypeReg}},
+		{{Name: "out", Typeflag: tar.TypeSymlink, Linkname: dir}, {Name: "out/evil", Typeflag: tar.TypeReg}},
+		{{Name: "out", Typeflag: tar.TypeSymlink, Linkname: "../.."}, {Name: "out/evil", Typeflag: tar.TypeReg}},
+	} {
+		state := filepath.Join(dir, fmt.Sprint(i))
+		p := newProcess(t, state, imageOf(t, files))
+		_, err := p.Start(t.Context(), processSpec())
+		if err == nil {
+			t.Error("an image without a command starts")
+		}
+		for _, place := range []string{filepath.Join(dir, "evil"), filepath.Join(state, "evil"), filepath.Join(state, "process", "evil")} {
+			if _, err := os.Stat(place); err == nil {
+				t.Errorf("%d: a file got out, to %s", i, place)
+			}
+		}
+		if err := p.Purge(t.Context()); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+func imageOf(t *testing.T, files []*tar.Header) v1.Image {
+	t.Helper()
+	var b bytes.Buffer
+	w := tar.NewWriter(&b)
+	for _, h := range files {
+		if err := w.WriteHeader(h); err != nil {
+			t.Fatal(err)
+		}
+	}
+	_ = w.Close()
+	layer, err := tarball.LayerFromOpener(func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(b.Bytes())), nil })
+	if err != nil {
+		t.Fatal(err)
+	}
+	img, err := mutate.AppendLayers(empty.Image, layer)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return img
+}
