@@ -21,7 +21,6 @@ import (
 	"github.com/faas-cli/faas-cli/gateway"
 	"github.com/faas-cli/faas-cli/internal/engine"
 	"github.com/faas-cli/faas-cli/local"
-	"github.com/faas-cli/faas-cli/stack"
 )
 
 // The names of checks that others look at.
@@ -122,22 +121,11 @@ func olderVersion(version, than string) bool {
 func (d *doctor) checkGateway(ctx context.Context) []check {
 	ctx, cancel := context.WithTimeout(gateway.WithoutRetry(ctx), checkTimeout)
 	defer cancel()
-	stackGateway := ""
-	if found, err := d.env.discoverStack(d.o.stack); err != nil {
-		return []check{verdict("gateway", err, "", checkFail, "name the stack file with -f")}
-	} else if len(found.Paths) > 0 {
-		opts, err := d.env.stackOptions(d.o.stack)
-		if err == nil {
-			var file *stack.File
-			if file, err = stack.Load(ctx, found.Paths, opts); err == nil {
-				stackGateway = file.Gateway
-			}
-		}
-		if err != nil {
-			return []check{verdict("gateway", err, "", checkFail, "the stack file cannot be read")}
-		}
+	file, err := d.env.peekStack(ctx, d.o.stack)
+	if err != nil {
+		return []check{verdict("gateway", fmt.Errorf("read the stack file: %w", err), "", checkFail, "mend it, or name another with -f")}
 	}
-	client, t, err := d.env.gatewayClient(d.o.gateway, stackGateway)
+	client, t, err := d.env.gatewayClient(d.o.gateway, gatewayOf(file))
 	if err != nil {
 		return []check{verdict("gateway", err, "", checkFail, "")}
 	}

@@ -142,7 +142,7 @@ func runInvoke(ctx context.Context, env *Env, o invokeOptions) error {
 	if err != nil {
 		return err
 	}
-	file, err := env.loadStack(ctx, o.stack)
+	file, err := env.peekStack(ctx, o.stack)
 	if err != nil {
 		return err
 	}

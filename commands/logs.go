@@ -228,7 +228,7 @@ var (
 )
 
 func runLogs(ctx context.Context, env *Env, o logsOptions) error {
-	file, err := env.loadStack(ctx, o.stack)
+	file, err := env.peekStack(ctx, o.stack)
 	if err != nil && (o.stack.explicit || o.several()) {
 		return err
 	}

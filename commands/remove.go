@@ -48,7 +48,7 @@ file that are not deployed are no error.`,
 // file may know (KB-19). A broken stack file that nobody asked for does not
 // stand in the way.
 func runRemoveNamed(ctx context.Context, env *Env, o removeOptions, name string) error {
-	file, err := env.loadStack(ctx, o.stack)
+	file, err := env.peekStack(ctx, o.stack)
 	if err != nil && o.stack.explicit {
 		return err
 	}

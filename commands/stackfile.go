@@ -58,6 +58,20 @@ func (e *Env) loadStack(ctx context.Context, o stackFlags) (*stack.File, error) 
 	return e.loadDiscovered(ctx, o, d)
 }
 
+// peekStack is loadStack for a command that wants no more than the gateway and
+// the namespaces: warnings are for those that build or deploy what is there.
+func (e *Env) peekStack(ctx context.Context, o stackFlags) (*stack.File, error) {
+	d, err := e.discoverStack(o)
+	if err != nil || len(d.Paths) == 0 {
+		return nil, err
+	}
+	opts, err := e.stackOptions(o)
+	if err != nil {
+		return nil, err
+	}
+	return stack.Load(ctx, d.Paths, opts)
+}
+
 // requireStack reads the stack file of a command that needs one.
 func (e *Env) requireStack(ctx context.Context, o stackFlags) (*stack.File, error) {
 	d, err := e.discoverStack(o)

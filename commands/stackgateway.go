@@ -13,7 +13,7 @@ import (
 // which gateway is meant. namespace decides for a function of that name, or for
 // none (""), which namespace is meant.
 func (e *Env) stackGatewayClient(ctx context.Context, g gatewayFlags, s stackFlags) (gw *gateway.Client, namespace func(function string) string, err error) {
-	file, err := e.loadStack(ctx, s)
+	file, err := e.peekStack(ctx, s)
 	if err != nil {
 		return nil, nil, err
 	}

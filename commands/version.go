@@ -16,7 +16,6 @@ import (
 	"github.com/faas-cli/faas-cli/gateway"
 	"github.com/faas-cli/faas-cli/internal/output"
 	"github.com/faas-cli/faas-cli/schema"
-	"github.com/faas-cli/faas-cli/stack"
 )
 
 type versionOptions struct {
@@ -119,15 +118,11 @@ func runVersion(ctx context.Context, env *Env, o versionOptions) error {
 // gatewayInfo asks the gateway. A stack file that cannot be read does not
 // matter: the versions may be wanted to find out why.
 func (e *Env) gatewayInfo(ctx context.Context, o versionOptions) (schema.GatewayInfo, string, error) {
-	stackGateway := ""
-	if d, err := e.discoverStack(o.stack); err == nil && len(d.Paths) > 0 {
-		if opts, err := e.stackOptions(o.stack); err == nil {
-			if file, err := stack.Load(ctx, d.Paths, opts); err == nil {
-				stackGateway = file.Gateway
-			}
-		}
+	file, err := e.peekStack(ctx, o.stack)
+	if err != nil {
+		file = nil
 	}
-	client, _, err := e.gatewayClient(o.gateway, stackGateway)
+	client, _, err := e.gatewayClient(o.gateway, gatewayOf(file))
 	if err != nil {
 		return schema.GatewayInfo{}, "", err
 	}
