@@ -119,7 +119,7 @@ func (e *Env) waitReady(
 ) error {
 	start := e.Now()
 	step(sprintf("Waiting for %s to be ready.", inNamespace(name, namespace)))
-	err := waitUntil(ctx, fmt.Sprintf("function %q is not ready", name), limit, func(ctx context.Context) error {
+	err := waitUntil(ctx, fmt.Sprintf("function %q not ready", name), limit, func(ctx context.Context) error {
 		return askFunction(ctx, gw, name, namespace)
 	})
 	if err == nil {

@@ -70,7 +70,7 @@ const waitInterval = 500 * time.Millisecond
 
 // waitForReplicas returns when exactly that many replicas are available.
 func waitForReplicas(ctx context.Context, gw *gateway.Client, name, namespace string, replicas uint64, limit time.Duration) error {
-	return waitUntil(ctx, fmt.Sprintf("%d replica(s) of function %q", replicas, name), limit, func(ctx context.Context) error {
+	return waitUntil(ctx, fmt.Sprintf("%d replica(s) of function %q not available", replicas, name), limit, func(ctx context.Context) error {
 		fn, err := gw.PollFunction(ctx, name, namespace)
 		if err == nil && fn.AvailableReplicas != replicas {
 			err = fmt.Errorf("%d available", fn.AvailableReplicas)

@@ -11,8 +11,8 @@ import (
 var errWaitedLongEnough = errors.New("waited long enough")
 
 // waitUntil asks until the answer is nil, and fails after limit with the last
-// one; 0 means no limit.
-func waitUntil(ctx context.Context, what string, limit time.Duration, ask func(context.Context) error) error {
+// one; 0 means no limit. missing says what is then the case.
+func waitUntil(ctx context.Context, missing string, limit time.Duration, ask func(context.Context) error) error {
 	bound := ctx
 	if limit > 0 {
 		var cancel context.CancelFunc
@@ -33,9 +33,9 @@ func waitUntil(ctx context.Context, what string, limit time.Duration, ask func(c
 		case ctx.Err() != nil:
 			return context.Cause(ctx)
 		case err != nil && last == nil:
-			return fmt.Errorf("%s: not there after %s", what, limit)
+			return fmt.Errorf("%s within %s", missing, limit)
 		case err != nil:
-			return fmt.Errorf("%s: not there after %s: %w", what, limit, last)
+			return fmt.Errorf("%s within %s: %w", missing, limit, last)
 		}
 	}
 }

@@ -134,7 +134,7 @@ func warnings(h http.Header) []string {
 			continue
 		}
 		if text, err := strconv.Unquote(`"` + quoted); err == nil {
-			texts = append(texts, text)
+			texts = append(texts, clean(text))
 		}
 	}
 	return texts
