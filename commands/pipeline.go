@@ -152,6 +152,7 @@ func buildStage(limit int) stage {
 		out.Status, out.Engine, out.Digest, out.Size = "built", j.choice.caps.Name, r.Digest.String(), r.Size
 		if r.Skipped {
 			out.Status = "unchanged"
+			on(builder.Event{Function: j.fn.Name, Kind: builder.EventStep, Text: "unchanged, not built again"})
 		}
 		return nil
 	}}
