@@ -21,11 +21,12 @@ import (
 //
 //	platform tidy               removes it when the script ends
 //	platform image NAME [K=V]   puts a function, see processtest.Function, into its image store
+//	platform await              waits until it runs
 //	platform kill               ends it as the machine's failure would
 //	platform url VARIABLE       sets the variable to its address, VARIABLE_PORT to its port
 func scriptPlatform(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) == 0 {
-		ts.Fatalf("usage: platform tidy|image|kill|url")
+		ts.Fatalf("usage: platform tidy|image|await|kill|url")
 	}
 	dir := scriptStateDir(ts)
 	switch args[0] {
@@ -46,6 +47,15 @@ func scriptPlatform(ts *testscript.TestScript, neg bool, args []string) {
 		h, err := store.WriteImage(context.Background(), args[1], img)
 		ts.Check(err)
 		ts.Check(store.MarkNative(h))
+	case "await":
+		for deadline := time.Now().Add(time.Minute); ; time.Sleep(10 * time.Millisecond) {
+			if _, err := local.Discover(dir); err == nil {
+				return
+			}
+			if time.Now().After(deadline) {
+				ts.Fatalf("no platform runs")
+			}
+		}
 	case "kill":
 		p, err := os.FindProcess(scriptInstance(ts).PID)
 		ts.Check(err)
