@@ -108,8 +108,14 @@ func (e *Env) openTemplates(o templateFlags, s templateSources) (*templateProjec
 		Say:          e.progressf,
 		Warn:         e.warnf,
 	}
+	if e.debug() {
+		p.Fetcher.Trace = e.traceGit
+	}
 	return &templateProject{Project: p, root: root, clean: clean}, nil
 }
+
+// traceGit shows a git command that runs.
+func (e *Env) traceGit(args []string) { e.progressf("git %s", strings.Join(args, " ")) }
 
 // functionTemplates makes sure that the templates of the functions are at
 // hand: those that are missing are pulled, at the same time and each once.

@@ -131,9 +131,9 @@ func (e *Env) openPull(o pullFlags) (*templateProject, error) {
 	if err != nil {
 		return nil, err
 	}
-	if o.debug || e.debug() {
+	if o.debug {
 		e.progressf("Template cache: %s", p.Fetcher.Cache.Dir())
-		p.Fetcher.Trace = func(args []string) { e.progressf("git %s", strings.Join(args, " ")) }
+		p.Fetcher.Trace = e.traceGit
 	}
 	return p, nil
 }

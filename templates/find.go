@@ -175,11 +175,8 @@ func (p *Project) StoreSource(ctx context.Context, name string, repository func(
 
 // checkInstalled compares an installed template with the lock.
 func (p *Project) checkInstalled(name string, entry LockEntry, pinned bool) error {
-	switch {
-	case !pinned && p.Locked:
-		return &LockedError{Template: name, Why: "it is not pinned"}
-	case !pinned || entry.Digest == "":
-		return nil
+	if !pinned || entry.Digest == "" {
+		return nil // the project's own, which using it does not change
 	}
 	have, err := p.installedDigest(name)
 	if err != nil || have == entry.Digest {

@@ -172,6 +172,10 @@ func TestLockedCloneGetsTheSameBytes(t *testing.T) {
 	if err := clone.Ensure(t.Context(), []string{"aa", "aa@v1"}); err != nil {
 		t.Errorf("satisfied: %v", err)
 	}
+	write(t, clone.Dir, map[string]string{"template/own/template.yml": ""})
+	if err := clone.Ensure(t.Context(), []string{"own"}); err != nil {
+		t.Errorf("a template of the project's own: %v", err)
+	}
 	var locked *LockedError
 	if err := clone.Ensure(t.Context(), []string{"bb"}); !errors.As(err, &locked) {
 		t.Errorf("a template that is not pinned: %v", err)

@@ -3,6 +3,8 @@ package templates
 import (
 	"errors"
 	"fmt"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
@@ -188,6 +190,21 @@ func TestNothingOfATemplateRuns(t *testing.T) {
 		if _, err := os.Stat(mark); err == nil {
 			t.Fatalf("%s: something of the repository ran", src)
 		}
+	}
+}
+
+func TestRedirectsToOtherSchemesAreRefused(t *testing.T) {
+	t.Parallel()
+	dir, _ := repo(t, map[string]string{"template/aa/template.yml": ""})
+	for _, to := range []string{"file://" + dir, "ftp://127.0.0.1/x", "gopher://127.0.0.1/x"} {
+		server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			http.Redirect(w, r, to+"/info/refs?service=git-upload-pack", http.StatusFound)
+		}))
+		var failed *FetchError
+		if _, err := fetcher(t).Resolve(t.Context(), source(t, server.URL+"/x")); !errors.As(err, &failed) {
+			t.Errorf("redirected to %s: %v", to, err)
+		}
+		server.Close()
 	}
 }
 
