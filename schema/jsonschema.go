@@ -2,6 +2,8 @@ package schema
 
 import _ "embed"
 
+//go:generate go test ../stack -run JSONSchemaIsCurrent -update
+
 //go:embed stack.schema.json
 var stackJSONSchema string
 
