@@ -82,14 +82,8 @@ func (r *logReader) drain(s logStream) (printed int, err error) {
 		} else if err != nil {
 			return printed, err
 		}
-		if !r.noReconnect {
-			again, err := r.resume.seen(&rec)
-			if err != nil {
-				return printed, err
-			}
-			if again {
-				continue
-			}
+		if !r.noReconnect && r.resume.seen(&rec) {
+			continue
 		}
 		if err := r.print(&rec); err != nil {
 			return printed, &outputError{err}
@@ -119,7 +113,6 @@ type resumePoint struct {
 	printed []uint64       // hashes of messages of that second
 	again   map[uint64]int // of these, what the current connection may repeat
 	seed    maphash.Seed
-	buf     []byte
 }
 
 // query is q for the next connection.
@@ -138,7 +131,7 @@ func (p *resumePoint) query(q gateway.LogQuery) gateway.LogQuery {
 
 // seen notes a message and says whether it was printed over an earlier
 // connection.
-func (p *resumePoint) seen(rec *gateway.LogRecord) (bool, error) {
+func (p *resumePoint) seen(rec *gateway.LogRecord) bool {
 	second := rec.Timestamp.Unix()
 	switch {
 	case !p.started:
@@ -146,17 +139,13 @@ func (p *resumePoint) seen(rec *gateway.LogRecord) (bool, error) {
 	case second > p.second:
 		p.second, p.printed, p.again = second, p.printed[:0], nil
 	case second < p.second:
-		return p.again != nil, nil // late, and from before the point, so printed unless it is the first connection
+		return p.again != nil // late, and from before the point, so printed unless it is the first connection
 	}
-	var err error
-	if p.buf, err = rec.AppendJSON(p.buf[:0]); err != nil {
-		return false, err
-	}
-	h := maphash.Bytes(p.seed, p.buf)
+	h := rec.Hash(p.seed)
 	if p.again[h] > 0 {
 		p.again[h]--
-		return true, nil
+		return true
 	}
 	p.printed = append(p.printed, h)
-	return false, nil
+	return false
 }
