@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	neturl "net/url"
 	"strings"
 	"time"
 
@@ -145,6 +146,10 @@ func (e *Env) fetchStack(ctx context.Context, url string) (io.ReadCloser, error)
 	resp, err := e.httpClient(false).Do(req)
 	if err != nil {
 		cancel()
+		var failed *neturl.Error // names the URL, as our caller does
+		if errors.As(err, &failed) {
+			err = failed.Err
+		}
 		return nil, err
 	}
 	if resp.StatusCode != http.StatusOK {

@@ -6,6 +6,6 @@ time=${1:?usage: fuzz.sh TIME}
 grep -rlE '^func Fuzz' --include='*_test.go' . | while read -r file; do
 	grep -oE '^func Fuzz[A-Za-z0-9]+' "$file" | cut -d' ' -f2 | while read -r target; do
 		echo "== $target in $(dirname "$file")"
-		go test -run '^$' -fuzz "^$target\$" -fuzztime "$time" "$(dirname "$file")" </dev/null
+		go test -run '^$' -fuzz "^$target\$" -fuzztime "$time" -fuzzminimizetime 5s "$(dirname "$file")" </dev/null
 	done
 done

@@ -131,6 +131,9 @@ func Image(s string) error {
 		}
 	}
 	for _, part := range parts {
+		if part == "" {
+			return fail("a part of its path is empty")
+		}
 		if !component(part) {
 			return fail(fmt.Sprintf("%q wants lower-case letters, digits and single separators between them", part))
 		}
