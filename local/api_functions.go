@@ -108,7 +108,7 @@ func (s *Server) updateFunction(w http.ResponseWriter, r *http.Request) {
 	s.deploy(w, r, s.fleet.update)
 }
 
-// deploy runs a deployment to its end, also when the client goes away. It answers when the function is ready, when it
+// deploy runs a deployment to its end, also when the client goes away, unless the platform stops. It answers when the function is ready, when it
 // failed, or after deployWait.
 func (s *Server) deploy(w http.ResponseWriter, r *http.Request, run func(context.Context, schema.FunctionDeployment) ([]string, error)) {
 	var d schema.FunctionDeployment
@@ -122,8 +122,9 @@ func (s *Server) deploy(w http.ResponseWriter, r *http.Request, run func(context
 		err   error
 	}
 	done := make(chan outcome, 1)
-	ctx := context.WithoutCancel(r.Context())
+	ctx, cancel := s.streamContext(context.WithoutCancel(r.Context()))
 	go func() {
+		defer cancel()
 		notes, err := run(ctx, d)
 		done <- outcome{notes, err}
 		if err != nil && r.Context().Err() != nil {

@@ -57,17 +57,17 @@ func (s *Server) logs(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// streamContext ends with ctx or when streams are to stop.
+// streamContext ends with ctx or, with errClosing, when the platform stops.
 func (s *Server) streamContext(ctx context.Context) (context.Context, context.CancelFunc) {
-	ctx, cancel := context.WithCancel(ctx)
+	ctx, cancel := context.WithCancelCause(ctx)
 	go func() {
 		select {
 		case <-s.stopping:
-			cancel()
+			cancel(errClosing)
 		case <-ctx.Done():
 		}
 	}()
-	return ctx, cancel
+	return ctx, func() { cancel(nil) }
 }
 
 // logQuery reads the query; when it cannot be used, it answers and returns false.

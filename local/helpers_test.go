@@ -5,6 +5,7 @@ package local
 import (
 	"bytes"
 	"errors"
+	"strings"
 	"sync"
 )
 
@@ -27,3 +28,5 @@ func (b *syncBuffer) String() string {
 }
 
 func asError[T error](err error, target *T) bool { return errors.As(err, target) }
+
+func countOf(s, part string) int { return strings.Count(s, part) }

@@ -89,7 +89,8 @@ func (s *Server) Close(ctx context.Context) error {
 	return errors.Join(errs...)
 }
 
-// StopStreams ends log streams, which otherwise last as long as their clients wish.
+// StopStreams ends log streams, which otherwise last as long as their clients wish, and gives up deployments that wait for
+// a replica.
 func (s *Server) StopStreams() { s.stopStreams() }
 
 // Handler serves the whole gateway to the loopback listener.

@@ -137,7 +137,7 @@ func (p *processes) Start(ctx context.Context, s Spec) (_ Replica, err error) {
 	if err := os.MkdirAll(l.LogDir, 0o700); err != nil {
 		return nil, fmt.Errorf("prepare %s: %w", s.Name, err)
 	}
-	if err := pruneLogs(l.LogDir, keptReplicas); err != nil {
+	if err := p.pruneLogs(l.LogDir, keptReplicas); err != nil {
 		p.c.Log.Warn("remove old logs", "function", s.Ref.String(), "error", err)
 	}
 	mounted := secrets
@@ -302,17 +302,20 @@ func (p *processes) Forget(_ context.Context, f Ref) error { return os.RemoveAll
 
 func (p *processes) Purge(context.Context) error { return removeReadOnly(p.c.Dir) }
 
-// keptReplicas is how many replicas' logs a function keeps, the running ones among them.
+// keptReplicas is how many replicas' logs a function keeps, unless more are running.
 const keptReplicas = 10
 
-// pruneLogs removes the logs of all but the newest replicas.
-func pruneLogs(dir string, keep int) error {
+// pruneLogs removes the logs of all but the newest replicas. Those that run have a folder.
+func (p *processes) pruneLogs(dir string, keep int) error {
 	files, err := logFiles(dir)
 	if err != nil {
 		return err
 	}
 	slices.SortFunc(files, func(a, b logFile) int { return cmp.Or(b.modified.Compare(a.modified), cmp.Compare(a.id, b.id)) })
 	for _, f := range files[min(keep, len(files)):] {
+		if _, err := os.Stat(p.path("run", f.id)); err == nil {
+			continue
+		}
 		for _, path := range []string{f.path, f.path + rotatedSuffix} {
 			if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
 				return err
