@@ -82,11 +82,7 @@ func describeFunction(ctx context.Context, gw *gateway.Client, name, namespace s
 		return functionDescription{}, err
 	}
 	// Only the list knows how often a function was invoked.
-	type counted struct {
-		Name            string  `json:"name"`
-		InvocationCount float64 `json:"invocationCount"`
-	}
-	list, err := gateway.List[counted](ctx, gw, namespace)
+	list, err := gw.Summaries(ctx, namespace)
 	if err != nil {
 		return functionDescription{}, err
 	}

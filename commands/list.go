@@ -5,7 +5,6 @@ import (
 	"context"
 	"slices"
 	"strconv"
-	"time"
 
 	"github.com/spf13/cobra"
 	"golang.org/x/sync/errgroup"
@@ -83,17 +82,6 @@ func (o listOptions) outputFormat() output.Format {
 	}
 }
 
-// listedFunction is what tables show of a function. A list of ten thousand is
-// read in half the time when the rest is skipped.
-type listedFunction struct {
-	Name            string    `json:"name"`
-	Namespace       string    `json:"namespace"`
-	Image           string    `json:"image"`
-	InvocationCount float64   `json:"invocationCount"`
-	Replicas        uint64    `json:"replicas"`
-	CreatedAt       time.Time `json:"createdAt"`
-}
-
 func runList(ctx context.Context, env *Env, o listOptions) error {
 	if err := o.validate(); err != nil {
 		return err
@@ -104,29 +92,31 @@ func runList(ctx context.Context, env *Env, o listOptions) error {
 	}
 	format := o.outputFormat()
 	if format == output.JSON || format == output.YAML {
-		list, err := listFunctions[schema.FunctionStatus](ctx, gw, o.allNamespaces, namespaceOf(""))
+		list, err := listFunctions(ctx, gw, gw.Functions, o.allNamespaces, namespaceOf(""))
 		if err != nil {
 			return err
 		}
-		sortFunctions(list, o.sort, func(fn schema.FunctionStatus) listedFunction {
-			return listedFunction{
+		sortFunctions(list, o.sort, func(fn schema.FunctionStatus) gateway.Summary {
+			return gateway.Summary{
 				Name: fn.Name, Namespace: fn.Namespace, InvocationCount: fn.InvocationCount, CreatedAt: fn.CreatedAt,
 			}
 		})
 		return output.Printer[schema.FunctionStatus]{Format: format}.List(env.Term.Out, list)
 	}
-	list, err := listFunctions[listedFunction](ctx, gw, o.allNamespaces, namespaceOf(""))
+	list, err := listFunctions(ctx, gw, gw.Summaries, o.allNamespaces, namespaceOf(""))
 	if err != nil {
 		return err
 	}
-	sortFunctions(list, o.sort, func(fn listedFunction) listedFunction { return fn })
+	sortFunctions(list, o.sort, func(fn gateway.Summary) gateway.Summary { return fn })
 	return listPrinter(env, format, o.allNamespaces).List(env.Term.Out, list)
 }
 
-// listFunctions fetches the functions of one namespace or of all, as T.
-func listFunctions[T any](ctx context.Context, gw *gateway.Client, all bool, namespace string) ([]T, error) {
+// listFunctions lists the functions of one namespace or of all.
+func listFunctions[T any](
+	ctx context.Context, gw *gateway.Client, list func(ctx context.Context, namespace string) ([]T, error), all bool, namespace string,
+) ([]T, error) {
 	if !all {
-		return gateway.List[T](ctx, gw, namespace)
+		return list(ctx, namespace)
 	}
 	namespaces, err := gw.Namespaces(ctx)
 	if err != nil {
@@ -137,7 +127,7 @@ func listFunctions[T any](ctx context.Context, gw *gateway.Client, all bool, nam
 	g.SetLimit(defaultParallel)
 	for i, ns := range namespaces {
 		g.Go(func() (err error) {
-			lists[i], err = gateway.List[T](ctx, gw, ns)
+			lists[i], err = list(ctx, ns)
 			return err
 		})
 	}
@@ -149,15 +139,15 @@ func listFunctions[T any](ctx context.Context, gw *gateway.Client, all bool, nam
 
 // sortFunctions puts functions in order; those that are equal by the key come
 // by name.
-func sortFunctions[T any](list []T, by string, of func(T) listedFunction) {
-	var compare func(a, b listedFunction) int
+func sortFunctions[T any](list []T, by string, of func(T) gateway.Summary) {
+	var compare func(a, b gateway.Summary) int
 	switch by {
 	case sortName:
-		compare = func(listedFunction, listedFunction) int { return 0 }
+		compare = func(gateway.Summary, gateway.Summary) int { return 0 }
 	case sortInvocations:
-		compare = func(a, b listedFunction) int { return cmp.Compare(b.InvocationCount, a.InvocationCount) }
+		compare = func(a, b gateway.Summary) int { return cmp.Compare(b.InvocationCount, a.InvocationCount) }
 	case sortCreation:
-		compare = func(a, b listedFunction) int { return a.CreatedAt.Compare(b.CreatedAt) }
+		compare = func(a, b gateway.Summary) int { return a.CreatedAt.Compare(b.CreatedAt) }
 	default:
 		return
 	}
@@ -167,21 +157,21 @@ func sortFunctions[T any](list []T, by string, of func(T) listedFunction) {
 	})
 }
 
-func listPrinter(env *Env, format output.Format, namespaces bool) output.Printer[listedFunction] {
-	name := func(fn listedFunction) string { return env.shown(fn.Name) }
-	columns := []output.Column[listedFunction]{
+func listPrinter(env *Env, format output.Format, namespaces bool) output.Printer[gateway.Summary] {
+	name := func(fn gateway.Summary) string { return env.shown(fn.Name) }
+	columns := []output.Column[gateway.Summary]{
 		{Header: "Function", Value: name},
-		{Header: "Image", Wide: true, Value: func(fn listedFunction) string { return env.shown(fn.Image) }},
-		{Header: "Invocations", Value: func(fn listedFunction) string {
+		{Header: "Image", Wide: true, Value: func(fn gateway.Summary) string { return env.shown(fn.Image) }},
+		{Header: "Invocations", Value: func(fn gateway.Summary) string {
 			return strconv.FormatFloat(fn.InvocationCount, 'f', 0, 64)
 		}},
-		{Header: "Replicas", Value: func(fn listedFunction) string { return strconv.FormatUint(fn.Replicas, 10) }},
-		{Header: "CreatedAt", Wide: true, Value: func(fn listedFunction) string { return fn.CreatedAt.String() }},
+		{Header: "Replicas", Value: func(fn gateway.Summary) string { return strconv.FormatUint(fn.Replicas, 10) }},
+		{Header: "CreatedAt", Wide: true, Value: func(fn gateway.Summary) string { return fn.CreatedAt.String() }},
 	}
 	if namespaces {
-		columns = slices.Insert(columns, 1, output.Column[listedFunction]{
-			Header: "Namespace", Value: func(fn listedFunction) string { return env.shown(fn.Namespace) },
+		columns = slices.Insert(columns, 1, output.Column[gateway.Summary]{
+			Header: "Namespace", Value: func(fn gateway.Summary) string { return env.shown(fn.Namespace) },
 		})
 	}
-	return output.Printer[listedFunction]{Format: format, Name: name, Columns: columns}
+	return output.Printer[gateway.Summary]{Format: format, Name: name, Columns: columns}
 }

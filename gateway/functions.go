@@ -43,8 +43,8 @@ func (c *Client) Functions(ctx context.Context, namespace string) ([]schema.Func
 }
 
 // List is [Client.Functions] for those who need less of each function: T is a
-// struct with the wanted fields and JSON tags of [schema.FunctionStatus]. What
-// T leaves out is skipped unread, which halves the time for a long list.
+// struct with the wanted fields and JSON tags of [schema.FunctionStatus]. See
+// [Client.Summaries] for the usual ones.
 func List[T any](ctx context.Context, c *Client, namespace string) ([]T, error) {
 	var list []T
 	_, err := c.do(ctx, call{
