@@ -67,7 +67,7 @@ func Compare(want schema.FunctionDeployment, got schema.FunctionStatus, o Compar
 	theirs := attributes(schema.FunctionDeployment{
 		Image: got.Image, EnvProcess: got.EnvProcess, EnvVars: got.EnvVars,
 		Constraints: got.Constraints, Secrets: got.Secrets,
-		Labels: deref0(got.Labels), Annotations: deref0(got.Annotations),
+		Labels: orNone(got.Labels), Annotations: orNone(got.Annotations),
 		Limits: got.Limits, Requests: got.Requests, ReadOnlyRootFilesystem: got.ReadOnlyRootFilesystem,
 	})
 	var out []Difference

@@ -49,14 +49,15 @@ func (fn *Function) Deployment(o Overrides) (schema.FunctionDeployment, error) {
 		EnvVars:                overlay(env, o.Environment),
 		Constraints:            slices.Clone(constraints),
 		Secrets:                union(o.Secrets, fn.Secrets),
-		Labels:                 overlay(deref0(fn.Labels), o.Labels),
-		Annotations:            overlay(deref0(fn.Annotations), o.Annotations),
+		Labels:                 overlay(orNone(fn.Labels), o.Labels),
+		Annotations:            overlay(orNone(fn.Annotations), o.Annotations),
 		Limits:                 amounts(fn.Limits),
 		Requests:               amounts(fn.Requests),
 		ReadOnlyRootFilesystem: fn.ReadOnlyRootFilesystem || o.ReadOnly,
 	}, nil
 }
 
+// first is a, or b where a is empty.
 func first(a, b string) string {
 	if a != "" {
 		return a
@@ -64,7 +65,8 @@ func first(a, b string) string {
 	return b
 }
 
-func deref0(m *map[string]string) map[string]string {
+// orNone is what m points to, nil for nil.
+func orNone(m *map[string]string) map[string]string {
 	if m == nil {
 		return nil
 	}

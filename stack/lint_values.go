@@ -178,7 +178,7 @@ func knownAnnotations() map[string]valueCheck {
 
 // wellKnown checks labels and annotations.
 func (l *linter) wellKnown(fn *Function) {
-	labels, annotations := deref0(fn.Labels), deref0(fn.Annotations)
+	labels, annotations := orNone(fn.Labels), orNone(fn.Annotations)
 	if len(labels)+len(annotations) == 0 {
 		return
 	}

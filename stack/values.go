@@ -46,7 +46,7 @@ func badValues(fn *Function) []badValue {
 	}
 	keys("labels", fn.Labels)
 	keys("annotations", fn.Annotations)
-	if schedule, ok := deref0(fn.Annotations)["schedule"]; ok {
+	if schedule, ok := orNone(fn.Annotations)["schedule"]; ok {
 		add(value.Schedule(schedule), "annotations", "schedule")
 	}
 	return out
