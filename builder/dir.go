@@ -72,6 +72,9 @@ func openDirs(root *os.Root, name string, mode fs.FileMode) (*os.Root, error) {
 		if err := root.MkdirAll(parent, mode); err != nil {
 			return nil, err
 		}
+		if err := noLinks(root, parent); err != nil {
+			return nil, err
+		}
 	}
 	info, err := root.Lstat(name)
 	if err == nil && !info.IsDir() {
@@ -93,6 +96,21 @@ func openDirs(root *os.Root, name string, mode fs.FileMode) (*os.Root, error) {
 		}
 	}
 	return root.OpenRoot(name)
+}
+
+// noLinks refuses a path that leads through a link: what is removed and
+// written below it would be other files of the project.
+func noLinks(root *os.Root, name string) error {
+	for ; name != "."; name = filepath.Dir(name) {
+		info, err := root.Lstat(name)
+		if err != nil {
+			return err
+		}
+		if info.Mode().Type() == fs.ModeSymlink {
+			return fmt.Errorf("%q is a link", filepath.ToSlash(name))
+		}
+	}
+	return nil
 }
 
 // dirWriter makes a folder equal to a tree.

@@ -109,6 +109,18 @@ func TestWriteDirRefusesToLeaveTheProject(t *testing.T) {
 	}
 }
 
+func TestWriteDirDoesNotFollowALinkWithinTheProject(t *testing.T) {
+	t.Parallel()
+	p := newProject(t, basics())
+	p.write(t, "link:build", ".") // build/fn would be the handler itself
+	if err := p.mustPrepare(t).WriteDir(t.Context(), "build/fn"); err == nil {
+		t.Error("the link was followed")
+	}
+	if got := p.read(t, "fn/h.txt"); got != "mine\n" {
+		t.Errorf("the handler was overwritten: %q", got)
+	}
+}
+
 func TestWriteDirReplacesALinkInTheWay(t *testing.T) {
 	t.Parallel()
 	p := newProject(t, basics())
