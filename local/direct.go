@@ -31,7 +31,8 @@ type upstream struct {
 	conn  net.Conn
 	r     *bufio.Reader
 	w     *bufio.Writer
-	since time.Time // when it became idle
+	since time.Time   // when it became idle
+	stop  func() bool // of the current call: the connection does not end with its caller any more
 }
 
 // connect returns an idle connection that is still open, or a new one.
@@ -85,10 +86,9 @@ func (p *proxy) serveDirect(w *recorder, r *http.Request, c *call) {
 		p.fail(r.Context(), w, c, err)
 		return
 	}
-	stop := context.AfterFunc(r.Context(), u.abort)
 	p.decorate(res.Header, c)
 	whole := p.relay(w, res, buf)
-	if !stop() || !whole || res.Close || u.r.Buffered() > 0 {
+	if !u.stop() || !whole || res.Close || u.r.Buffered() > 0 {
 		_ = u.conn.Close()
 		if !whole {
 			panic(http.ErrAbortHandler) // the client is to see that something is missing
@@ -150,31 +150,34 @@ func (p *proxy) exchange(r *http.Request, c *call, body []byte) (*upstream, *htt
 	}
 }
 
-func (p *proxy) send(r *http.Request, c *call, u *upstream, body []byte) (_ *upstream, res *http.Response, err error) {
-	stop := context.AfterFunc(r.Context(), u.abort)
-	defer func() {
-		if !stop() && err == nil {
-			err = context.Cause(r.Context())
-		}
-		if err != nil {
-			_ = u.conn.Close()
-		}
-	}()
+// send writes the request and reads the head of the answer. From here on the connection breaks when the caller goes away,
+// until its stop is called.
+func (p *proxy) send(r *http.Request, c *call, u *upstream, body []byte) (*upstream, *http.Response, error) {
+	u.stop = context.AfterFunc(r.Context(), u.abort)
+	res, err := u.ask(r, c, body)
+	if err != nil {
+		u.stop()
+		_ = u.conn.Close()
+		return nil, nil, err
+	}
+	return u, res, nil
+}
+
+func (u *upstream) ask(r *http.Request, c *call, body []byte) (*http.Response, error) {
 	writeHead(u.w, r, c, len(body))
 	_, _ = u.w.Write(body) // the writer keeps its first error for Flush
 	if err := u.w.Flush(); err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	for {
-		res, err = http.ReadResponse(u.r, r)
-		if err != nil {
-			if errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, io.EOF) {
-				err = errBrokenOff
-			}
-			return nil, nil, err
-		}
-		if res.StatusCode >= http.StatusOK {
-			return u, res, nil
+		res, err := http.ReadResponse(u.r, r)
+		switch {
+		case errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, io.EOF):
+			return nil, errBrokenOff
+		case err != nil:
+			return nil, err
+		case res.StatusCode >= http.StatusOK:
+			return res, nil
 		}
 	}
 }
