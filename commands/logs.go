@@ -242,6 +242,9 @@ func runLogs(ctx context.Context, env *Env, o logsOptions) error {
 			return err
 		}
 	}
+	if o.format != logJSON {
+		env.warnPlainHTTP(client.BaseURL(), o.gateway)
+	}
 	printer := newLogPrinter(env.Term, o)
 	prefixes := make([]string, len(names))
 	if o.several() {
