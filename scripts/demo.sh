@@ -55,6 +55,7 @@ wait_for() { # WHAT COMMAND...: until it succeeds, 60 s at most
 }
 served_again() { [ "$(grep -c '/function/hello' watch.log)" -ge 2 ]; }
 engine_answers() { faas-cli doctor --output json 2>/dev/null | tr -d ' \n' | grep -q '"engine","status":"ok"'; }
+only_loopback() { [ -r /proc/net/dev ] && ! grep -v -e '|' -e '^ *lo:' /proc/net/dev | grep -q .; }
 port_free() { ! (exec 3<>"/dev/tcp/127.0.0.1/$1") 2>/dev/null; }
 
 export OPENFAAS_TEMPLATE_SOURCE=embedded # the first minute needs no network
@@ -94,7 +95,11 @@ if command -v go >/dev/null; then
 	say "In the background"
 	run "echo later | faas-cli invoke hello --async"
 	run "faas-cli describe hello"
-	if engine_answers; then
+	if ! engine_answers; then
+		left_out+=("the container half: no container engine answers")
+	elif only_loopback; then
+		left_out+=("the container half: containers cannot be reached, as there is no network but loopback")
+	else
 		say "A container beside it, which calls it"
 		mkdir -p relay template/dockerfile
 		: >template/dockerfile/template.yml
@@ -144,8 +149,6 @@ STACK
 		run "faas-cli up -f relay.yml"
 		expect "the container heard: Good morning" "echo world | faas-cli invoke relay"
 		run "faas-cli list"
-	else
-		left_out+=("the container half: no container engine answers")
 	fi
 else
 	left_out+=("the Go half: there is no go on PATH")
