@@ -3,6 +3,7 @@ package commands
 import (
 	"context"
 	"errors"
+	"strings"
 
 	"github.com/spf13/cobra"
 )
@@ -25,10 +26,28 @@ func Main(ctx context.Context, env *Env, args []string) int {
 	if err == nil {
 		return 0
 	}
+	err = unknownCommand(root, args, err)
 	var own *exitError
 	if interrupted(ctx) && !errors.As(err, &own) {
 		err = context.Cause(ctx)
 	}
 	report(env.Term, err, cmd.CommandPath())
 	return exitCode(err)
+}
+
+// unknownCommand prefers to name a command that does not exist to complaining
+// about its flags, which only that command could have known.
+func unknownCommand(root *cobra.Command, args []string, err error) error {
+	var usage *UsageError
+	if !errors.As(err, &usage) {
+		return err
+	}
+	cmd, rest, findErr := root.Find(args)
+	if findErr != nil || !cmd.HasSubCommands() || cmd.Args == nil || len(rest) == 0 || strings.HasPrefix(rest[0], "-") {
+		return err
+	}
+	if unknown := cmd.Args(cmd, rest[:1]); unknown != nil { // some that hold others take arguments too
+		return unknown
+	}
+	return err
 }
