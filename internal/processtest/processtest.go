@@ -1,5 +1,3 @@
-//go:build unix
-
 // Package processtest lets tests run functions as processes without building any: the test binary is the function, and
 // its own supervisor.
 package processtest
@@ -164,7 +162,7 @@ func answer(w http.ResponseWriter, r *http.Request) {
 		os.Exit(number("code"))
 	case "/spawn":
 		cmd := exec.Command("sleep", "1000")
-		cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
+		ownSession(cmd)
 		if err := cmd.Start(); err != nil {
 			http.Error(w, err.Error(), http.StatusInternalServerError)
 			return
