@@ -162,17 +162,6 @@ func (n *node) walkFrom(prefix string, visit func(name string, n *node) error) e
 	return nil
 }
 
-// count returns the number of entries below n.
-func (n *node) count() int {
-	total := len(n.children)
-	for _, c := range n.children {
-		if c.isDir() {
-			total += c.count()
-		}
-	}
-	return total
-}
-
 // path is the place of n within its layer.
 func (n *node) path() string {
 	if n.dir == "" {

@@ -49,18 +49,9 @@ func (e *Env) discoverStack(o stackFlags) (stack.Discovered, error) {
 	return d, nil
 }
 
-// loadStack reads the stack file of a command that can do without: nil when
-// there is none.
-func (e *Env) loadStack(ctx context.Context, o stackFlags) (*stack.File, error) {
-	d, err := e.discoverStack(o)
-	if err != nil || len(d.Paths) == 0 {
-		return nil, err
-	}
-	return e.loadDiscovered(ctx, o, d)
-}
-
-// peekStack is loadStack for a command that wants no more than the gateway and
-// the namespaces: warnings are for those that build or deploy what is there.
+// peekStack reads the stack file of a command that can do without, nil when
+// there is none, and that wants no more than the gateway and the namespaces:
+// warnings are for those that build or deploy what is there.
 func (e *Env) peekStack(ctx context.Context, o stackFlags) (*stack.File, error) {
 	d, err := e.discoverStack(o)
 	if err != nil || len(d.Paths) == 0 {

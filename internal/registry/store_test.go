@@ -145,11 +145,11 @@ func TestStoreNativeMarksOnlyWhatWasMarked(t *testing.T) {
 func TestStoreTagsMoveAndGo(t *testing.T) {
 	t.Parallel()
 	s := Open(t.TempDir())
-	first, err := s.WriteImage(t.Context(), "localhost:5000/Me", randomImage(t, 16))
-	if err == nil {
+	if _, err := s.WriteImage(t.Context(), "localhost:5000/Me", randomImage(t, 16)); err == nil {
 		t.Fatal("a repository in capitals was accepted")
 	}
-	if first, err = s.WriteImage(t.Context(), "localhost:5000/me/fn:V1", randomImage(t, 16)); err != nil {
+	first, err := s.WriteImage(t.Context(), "localhost:5000/me/fn:V1", randomImage(t, 16))
+	if err != nil {
 		t.Fatal(err)
 	}
 	second, err := s.WriteImage(t.Context(), "localhost:5000/me/fn:V1", randomImage(t, 16))
