@@ -63,6 +63,12 @@ func (o progressFlags) effective() progress.Mode {
 	return o.mode
 }
 
+// silent says that a line for people has no place in the progress.
+func (o progressFlags) silent() bool {
+	m := o.effective()
+	return m == progress.Quiet || m == progress.JSON
+}
+
 // remoteFlags name a remote builder. The environment gives what is not given
 // on the command line; build and local-run have only the environment.
 type remoteFlags struct{ url, payloadSecret, publicKey string }

@@ -82,8 +82,9 @@ func runPush(ctx context.Context, env *Env, o pushOptions) error {
 	}
 	pusher := &pusher{env: env, to: to, conn: &engineConn{env: env}}
 	defer pusher.conn.Close() //nolint:errcheck // nothing is left to be sent
-	env.progressf("%s", to.describe())
-
+	if !o.show.silent() {
+		env.progressf("%s", to.describe())
+	}
 	show := progress.New(env.Term, o.show.effective(), env.Now)
 	p := pipeline{env: env, show: show, push: pusher.stage(o.parallel)}
 	outcomes, err := p.run(ctx, jobs)

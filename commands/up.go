@@ -92,18 +92,21 @@ func (o upOptions) validate() error {
 func runUp(ctx context.Context, env *Env, o upOptions) error {
 	o.build.remote = o.build.remote.complete(env)
 	if !o.watch {
-		return up(ctx, env, o, nil)
+		return up(ctx, env, o, nil, nil)
 	}
+	logs := env.newWatchedLogs(ctx)
+	defer logs.close()
 	return env.watchLoop(ctx, watched{
 		extras: o.build.extras,
 		files:  func(ctx context.Context) (*stack.File, error) { return env.buildStack(ctx, o.stack, o.build) },
-		run:    func(ctx context.Context, names []string) error { return up(ctx, env, o, names) },
+		run:    func(ctx context.Context, names []string) error { return up(ctx, env, o, names, logs) },
 	})
 }
 
 // up is one run, for the named functions or all of them: plan everything, then
-// take each function through build, push and deploy.
-func up(ctx context.Context, env *Env, o upOptions, names []string) error {
+// take each function through build, push and deploy. The logs of what is
+// deployed are followed, unless logs is nil.
+func up(ctx context.Context, env *Env, o upOptions, names []string, logs *watchedLogs) error {
 	st, err := env.buildStack(ctx, o.stack, o.build)
 	if err != nil {
 		return err
@@ -149,11 +152,16 @@ func up(ctx context.Context, env *Env, o upOptions, names []string) error {
 	if !o.skipDeploy {
 		p.deploy = deployStage(env, show, gw, o.deploy, o.build.limit(defaultParallel))
 	}
-	if !o.build.shrinkwrap {
+	if !o.build.shrinkwrap && !o.build.show.silent() {
 		env.progressf("%s", to.describe())
 	}
 	outcomes, err := p.run(ctx, jobs)
 	show.Close()
+	for i, out := range outcomes {
+		if logs != nil && out.Status == "deployed" {
+			logs.follow(gw, jobs[i].deployment)
+		}
+	}
 	return errors.Join(env.reportUp(outcomes, o), err)
 }
 

@@ -9,10 +9,12 @@ import (
 	"errors"
 	"fmt"
 	"hash"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"time"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
@@ -88,6 +90,61 @@ func (u *upload) Write(p []byte) (int, error) {
 	n, err := u.f.Write(p)
 	u.sum.Write(p[:n])
 	u.size += int64(n)
+	return n, err
+}
+
+// chunk is what is received at once, in bytes: large enough that handing it over
+// costs nothing, small enough to be held twice for every upload.
+const chunk = 1 << 20
+
+// ReadFrom appends what r yields until its end. While one part is hashed and
+// written, the next is received.
+func (u *upload) ReadFrom(r io.Reader) (int64, error) {
+	type part struct {
+		b   []byte
+		err error
+	}
+	parts, stop := make(chan part), make(chan struct{})
+	var reader sync.WaitGroup
+	defer reader.Wait()
+	reader.Go(func() {
+		buffers := [2][]byte{make([]byte, chunk), make([]byte, chunk)}
+		for i := 0; ; i = 1 - i { // a part is taken when the one before is done with
+			n, err := fill(r, buffers[i])
+			select {
+			case parts <- part{buffers[i][:n], err}:
+			case <-stop:
+				return
+			}
+			if err != nil {
+				return
+			}
+		}
+	})
+	var written int64
+	for {
+		p := <-parts
+		n, err := u.Write(p.b)
+		written += int64(n)
+		switch {
+		case err != nil:
+			close(stop)
+			return written, err
+		case p.err == io.EOF: //nolint:errorlint // as readers return it
+			return written, nil
+		case p.err != nil:
+			return written, p.err
+		}
+	}
+}
+
+// fill reads until b is full or r ends, with r's own error.
+func fill(r io.Reader, b []byte) (n int, err error) {
+	for n < len(b) && err == nil {
+		var m int
+		m, err = r.Read(b[n:])
+		n += m
+	}
 	return n, err
 }
 
