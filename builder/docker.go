@@ -53,7 +53,7 @@ func (d *Docker) Capabilities(ctx context.Context) (Capabilities, error) {
 		CrossPlatform: true,
 		Labels:        true,
 		Secrets:       true,
-		SSH:           d.SSHAgent != "",
+		SSH:           true,
 		NoCache:       true,
 		Pull:          true,
 		Squash:        info.Squash,
@@ -161,7 +161,11 @@ func (d *Docker) build(ctx context.Context, req Request, on func(Event)) (engine
 	for _, s := range req.Secrets {
 		b.Secrets = append(b.Secrets, engine.BuildSecret{ID: s.ID, Path: s.Path})
 	}
-	if req.SSH {
+	switch {
+	case req.SSH && d.SSHAgent == "":
+		// Docker's own client would refuse, but a step may do without the agent.
+		on(Event{Function: req.Context.Function, Kind: EventWarning, Text: "there is no SSH agent (SSH_AUTH_SOCK is not set): steps that need one will fail"})
+	case req.SSH:
 		b.SSH = []engine.SSHAgent{{Socket: d.SSHAgent}}
 	}
 	tell := engineEvents{function: req.Context.Function, on: on}

@@ -112,9 +112,8 @@ func TestDockerRefusesWhatItCannotDo(t *testing.T) {
 			r.Platforms = []Platform{{"linux", "amd64", ""}, {"linux", "arm64", ""}}
 			r.Outputs = []Output{{Kind: OutputEngine}}
 		},
-		`"oci"`:     func(r *Request) { r.Outputs = []Output{{Kind: OutputOCI, Dest: "x"}} },
-		"mount_ssh": func(r *Request) { r.SSH = true },
-		"squash":    func(r *Request) { r.Squash = true },
+		`"oci"`:  func(r *Request) { r.Outputs = []Output{{Kind: OutputOCI, Dest: "x"}} },
+		"squash": func(r *Request) { r.Squash = true },
 	} {
 		req := dockerRequest(t, d, p.mustPrepare(t))
 		change(&req)
@@ -168,6 +167,28 @@ func TestDockerPushesAndSaves(t *testing.T) {
 	req.Force = true
 	if _, err := BuildAll(t.Context(), d, []Request{req}, 1, nil); err == nil || !strings.Contains(err.Error(), "push") {
 		t.Errorf("a registry that has gone: %v", err)
+	}
+}
+
+func TestDockerWarnsWithoutSSHAgent(t *testing.T) {
+	t.Parallel()
+	p := dockerProject(t, scratchFile)
+	d := newDocker(t, p)
+	req := dockerRequest(t, d, p.mustPrepare(t), OutputEngine)
+	req.SSH = true
+	var mu sync.Mutex
+	var warnings []string
+	if _, err := BuildAll(t.Context(), d, []Request{req}, 1, func(e Event) {
+		mu.Lock()
+		defer mu.Unlock()
+		if e.Kind == EventWarning {
+			warnings = append(warnings, e.Text)
+		}
+	}); err != nil {
+		t.Fatal(err)
+	}
+	if len(warnings) != 1 || !strings.Contains(warnings[0], "SSH_AUTH_SOCK") {
+		t.Errorf("warnings %q", warnings)
 	}
 }
 
