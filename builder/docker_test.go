@@ -226,6 +226,29 @@ func TestDockerPublishesAnIndex(t *testing.T) {
 	}
 }
 
+func TestDockerNeverRunsDocker(t *testing.T) {
+	p := dockerProject(t, scratchFile)
+	bin, ran := t.TempDir(), filepath.Join(t.TempDir(), "ran")
+	for _, name := range []string{"docker", "buildx", "docker-buildx"} {
+		if err := os.WriteFile(filepath.Join(bin, name), []byte("#!/bin/sh\necho "+name+" \"$@\" >> "+ran+"\nexit 1\n"), 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	t.Setenv("PATH", bin+string(os.PathListSeparator)+os.Getenv("PATH"))
+	d := newDocker(t, p)
+	srv := httptest.NewServer(ggcr.New(ggcr.Logger(log.New(&strings.Builder{}, "", 0))))
+	t.Cleanup(srv.Close)
+	req := dockerRequest(t, d, p.mustPrepare(t), OutputRegistry)
+	req.Image = strings.TrimPrefix(srv.URL, "http://") + "/me/fn:1"
+	enginetest.RemoveImage(t, d.Client, req.Image)
+	if _, err := BuildAll(t.Context(), SkipUnchanged(d, nil), []Request{req}, 1, nil); err != nil {
+		t.Fatal(err)
+	}
+	if log, err := os.ReadFile(ran); err == nil {
+		t.Errorf("programs that were run:\n%s", log)
+	}
+}
+
 func TestDockerEngineAway(t *testing.T) {
 	t.Parallel()
 	p := dockerProject(t, scratchFile)
