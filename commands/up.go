@@ -168,7 +168,7 @@ func up(ctx context.Context, env *Env, o upOptions, names []string, logs *watche
 // upTarget is the gateway that functions are deployed to, and what that means
 // for where their images go.
 func (e *Env) upTarget(ctx context.Context, o upOptions, stackGateway string) (*gateway.Client, buildTarget, error) {
-	if !o.skipDeploy {
+	if !o.skipDeploy && !o.build.print {
 		if err := e.offerPlatform(ctx, o.gateway, stackGateway); err != nil {
 			return nil, buildTarget{}, err
 		}

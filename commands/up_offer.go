@@ -11,19 +11,21 @@ import (
 	"github.com/faas-cli/faas-cli/gateway"
 )
 
-// offerPlatform starts the local platform if nobody answers at the default
-// gateway, which nobody chose either, and somebody at a terminal agrees. In
-// every other case it does nothing, and deploying says what is wrong.
+// offerPlatform looks whether somebody answers at the default gateway, if that
+// is the one and nobody chose it. If not, it starts the local platform when
+// somebody at a terminal agrees; otherwise it fails, before anything is built
+// for nobody.
 func (e *Env) offerPlatform(ctx context.Context, f gatewayFlags, stackGateway string) error {
-	if !e.Term.InTTY || !e.Term.ErrTTY {
-		return nil
-	}
 	gw, t, err := e.gatewayClient(f, stackGateway)
 	if err != nil || t.local != nil || t.url.String() != defaultGateway {
 		return err
 	}
-	if err := gw.Health(gateway.WithoutRetry(ctx)); !errors.Is(err, gateway.ErrUnreachable) {
-		return nil //nolint:nilerr // somebody is there, well or not
+	unreachable := gw.Health(gateway.WithoutRetry(ctx))
+	if !errors.Is(unreachable, gateway.ErrUnreachable) {
+		return nil // somebody is there, well or not
+	}
+	if !e.Term.InTTY || !e.Term.ErrTTY {
+		return unreachable
 	}
 	fmt.Fprintf(e.Term.Err, "Nothing answers at %s. Start the local platform there? [Y/n] ", t.url)
 	answer, err := bufio.NewReader(e.Term.In).ReadString('\n')
@@ -33,7 +35,7 @@ func (e *Env) offerPlatform(ctx context.Context, f gatewayFlags, stackGateway st
 	switch strings.ToLower(strings.TrimSpace(answer)) {
 	case "", "y", "yes":
 	default:
-		return nil
+		return unreachable
 	}
 	dir, err := e.localStateDir()
 	if err != nil {
