@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/netip"
 	"strconv"
@@ -168,15 +169,29 @@ func (c *Client) KillContainer(ctx context.Context, id, signal string) error {
 	return c.fail(ctx, fmt.Sprintf("signal container %q", id), c.api.ContainerKill(ctx, id, signal))
 }
 
+// removalTimeout bounds the wait for a removal that somebody else began.
+const removalTimeout = 30 * time.Second
+
 // RemoveContainer ends and removes a container with its anonymous volumes. One that is gone
-// already is no error.
+// already, or that somebody else is removing, is no error; it is gone afterwards.
 func (c *Client) RemoveContainer(ctx context.Context, id string) error {
-	err := c.fail(ctx, fmt.Sprintf("remove container %q", id),
-		c.api.ContainerRemove(ctx, id, container.RemoveOptions{Force: true, RemoveVolumes: true}))
-	if isGone(err) {
-		return nil
+	limited, cancel := context.WithTimeout(ctx, removalTimeout)
+	defer cancel()
+	for {
+		err := c.fail(ctx, fmt.Sprintf("remove container %q", id),
+			c.api.ContainerRemove(ctx, id, container.RemoveOptions{Force: true, RemoveVolumes: true}))
+		if isGone(err) {
+			return nil
+		}
+		if !errors.Is(err, ErrConflict) { // that of a forced removal is another removal
+			return err
+		}
+		select {
+		case <-time.After(100 * time.Millisecond):
+		case <-limited.Done():
+			return err
+		}
 	}
-	return err
 }
 
 // RenameContainer gives a container another name; a name that is taken is [ErrConflict].

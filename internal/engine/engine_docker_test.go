@@ -413,3 +413,30 @@ func TestDockerErrorsHaveKinds(t *testing.T) {
 		t.Errorf("network name twice: %v", err)
 	}
 }
+
+func TestDockerRemovesWhatOthersRemove(t *testing.T) {
+	t.Parallel()
+	c := enginetest.Connect(t)
+	image := enginetest.Name("faas-cli-test/remove") + ":1"
+	enginetest.FunctionImage(t, c, image)
+	id, err := c.CreateContainer(t.Context(), engine.ContainerSpec{Image: image, Labels: map[string]string{enginetest.Label: t.Name()}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	enginetest.RemoveContainer(t, c, id)
+	if err := c.StartContainer(t.Context(), id); err != nil {
+		t.Fatal(err)
+	}
+	var g sync.WaitGroup
+	for range 4 {
+		g.Go(func() {
+			if err := c.RemoveContainer(t.Context(), id); err != nil {
+				t.Error(err)
+			}
+			if _, err := c.Container(t.Context(), id); !errors.Is(err, engine.ErrNotFound) {
+				t.Errorf("after its removal: %v", err)
+			}
+		})
+	}
+	g.Wait()
+}
