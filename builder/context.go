@@ -28,6 +28,8 @@ type ContextBuilder struct {
 	// DirMode is the mode of the folders that Context.WriteDir makes by itself
 	// (build, build/NAME and the handler's), before the umask; 0 means 0700.
 	DirMode fs.FileMode
+
+	mask onceMask
 }
 
 // dockerfileLanguage is the template of functions that bring a Dockerfile.
@@ -45,6 +47,7 @@ type Context struct {
 	handler string // where the handler is in the tree: slash separated, "." for the root
 	project *os.Root
 	dirMode fs.FileMode
+	umask   func(*os.Root) (fs.FileMode, error)
 
 	tree *node // everything
 	sent *node // what engines are sent: tree without what .dockerignore leaves out
@@ -67,7 +70,8 @@ type source struct {
 	language string // "dockerfile" has no template
 	handler  string // as in the stack file
 
-	template      fs.FS // with fs.ReadLinkFS; nil for "dockerfile"
+	template      fs.FS  // with fs.ReadLinkFS; nil for "dockerfile"
+	templateDir   string // of the project, if it is there; else empty
 	spec          schema.Template
 	local         *schema.LocalBuild
 	handlerFolder string // slash separated; empty: "function"
@@ -87,6 +91,9 @@ func (b *ContextBuilder) Prepare(ctx context.Context, fn stack.Function, t templ
 		s.language = dockerfileLanguage
 	default:
 		s.template, s.spec, s.handlerFolder = t.FS, t.Config, t.HandlerFolder()
+		if rel, ok := strings.CutPrefix(t.Dir, "./"); ok {
+			s.templateDir = rel
+		}
 		if t.Trusted {
 			s.local = t.Config.Local
 		}
@@ -101,7 +108,7 @@ func (b *ContextBuilder) prepare(ctx context.Context, s source) (*Context, error
 	}
 	c := &Context{
 		Function: s.function, Language: s.language, Spec: s.spec, local: s.local, handler: ".",
-		project: b.Project, dirMode: b.DirMode, tree: newDir("."), digests: map[*node]seen{},
+		project: b.Project, dirMode: b.DirMode, umask: b.mask.of, tree: newDir("."), digests: map[*node]seen{},
 	}
 	if c.dirMode == 0 {
 		c.dirMode = 0o700
@@ -114,6 +121,11 @@ func (b *ContextBuilder) prepare(ctx context.Context, s source) (*Context, error
 			return nil, fmt.Errorf("handler_folder %q of template %s leaves the build context", c.handler, s.language)
 		}
 		o := overlay{from: &layer{what: "template " + s.language, fsys: s.template, dir: "."}}
+		if s.templateDir != "" {
+			if root, err := b.Project.OpenRoot(filepath.FromSlash(s.templateDir)); err == nil {
+				o.from.root, o.from.fsys = root, root.FS() // the same folder, reached faster
+			}
+		}
 		if err := o.onto(c.tree); err != nil {
 			return nil, err
 		}

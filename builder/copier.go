@@ -28,7 +28,15 @@ type copier struct {
 	srcDir  string
 
 	buffer []byte // small+1 bytes
-	other  []byte // as many
+	other  []byte // as many, once they are needed
+}
+
+// second is another buffer of the same size.
+func (c *copier) second() []byte {
+	if c.other == nil {
+		c.other = make([]byte, len(c.buffer))
+	}
+	return c.other
 }
 
 func (c *copier) close() {
@@ -86,7 +94,7 @@ func (c *copier) file(n *node, exists bool) error {
 		return n.failed("open", err)
 	}
 	if exists {
-		was, old, err := c.to.read(n.name, c.other)
+		was, old, err := c.to.read(n.name, c.second())
 		if err == nil && bytes.Equal(content, old) {
 			return c.correct(n, look.stamp, was.stamp)
 		}
@@ -163,6 +171,16 @@ func (c *copier) slow(n *node, exists bool) error {
 		}
 		return c.replace(n, func(name string) error { return c.copy(name, f, info, n) })
 	}
+	if _, isFile := f.(*os.File); !isFile && info.Size() <= small { // embedded in the program
+		content := c.buffer[:info.Size()]
+		if _, err := io.ReadFull(f, content); err != nil {
+			return n.failed("read", err)
+		}
+		if err := c.to.write(n.name, content, stampOf(info), c.w.mask); err != nil {
+			return c.failed(n, err)
+		}
+		return nil
+	}
 	if err := c.copy(n.name, f, info, n); err != nil {
 		_ = c.dst.Remove(n.name) // the first error counts
 		return c.failed(n, err)
@@ -200,10 +218,10 @@ func (c *copier) equal(f fs.File, info fs.FileInfo, n *node) (bool, error) {
 }
 
 func (c *copier) sameContent(a, b io.Reader) (bool, error) {
-	for {
+	for other := c.second(); ; {
 		n, errA := io.ReadFull(a, c.buffer)
-		m, errB := io.ReadFull(b, c.other)
-		if !bytes.Equal(c.buffer[:n], c.other[:m]) {
+		m, errB := io.ReadFull(b, other)
+		if !bytes.Equal(c.buffer[:n], other[:m]) {
 			return false, nil
 		}
 		if errA != nil || errB != nil {

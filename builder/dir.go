@@ -24,7 +24,7 @@ const (
 	// small is the size, in bytes, up to which a file is read and written at
 	// once; larger ones are left to the kernel, which shares their blocks where
 	// the file system can.
-	small = copyBuffer
+	small = 32 << 10
 	// tempPrefix begins the names of files that replace others. One that a
 	// crash leaves behind is stale, hence removed by the next run.
 	tempPrefix = ".faas-cli-"
@@ -47,7 +47,7 @@ func (c *Context) WriteDir(ctx context.Context, dir string) error {
 		return fmt.Errorf("write context to %q: %w", dir, cause(err))
 	}
 	defer root.Close()
-	w := dirWriter{show: filepath.ToSlash(name), private: c.handlerPath(), dirMode: c.dirMode}
+	w := dirWriter{show: filepath.ToSlash(name), private: c.handlerPath(), dirMode: c.dirMode, umask: c.umask}
 	return w.write(ctx, root, c.tree)
 }
 
@@ -120,8 +120,10 @@ type dirWriter struct {
 	dirMode fs.FileMode
 
 	group *errgroup.Group
+	alone bool            // the tree is too small to be worth other goroutines
 	ctx   context.Context //nolint:containedctx // of one write, which ends before it does
-	mask  fs.FileMode     // umask: bits that new files do not get by themselves
+	umask func(*os.Root) (fs.FileMode, error)
+	mask  fs.FileMode // bits that new files do not get by themselves
 
 	buffers sync.Pool
 
@@ -137,10 +139,11 @@ type lateMode struct {
 
 func (w *dirWriter) write(ctx context.Context, root *os.Root, tree *node) error {
 	var err error
-	if w.mask, err = umask(root); err != nil {
+	if w.mask, err = w.umask(root); err != nil {
 		return w.failed("write", ".", err)
 	}
 	w.group, w.ctx = errgroup.WithContext(ctx)
+	w.alone = tree.count() <= 2*batch
 	w.group.SetLimit(max(runtime.GOMAXPROCS(0), 2))
 	w.group.Go(func() error { return w.folder(root, tree, "", false) })
 	if err := w.group.Wait(); err != nil {
@@ -153,6 +156,24 @@ func (w *dirWriter) write(ctx context.Context, root *os.Root, tree *node) error 
 		}
 	}
 	return nil
+}
+
+// onceMask is the umask, found out once.
+type onceMask struct {
+	mu    sync.Mutex
+	known bool
+	mask  fs.FileMode
+}
+
+func (o *onceMask) of(root *os.Root) (mask fs.FileMode, err error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if !o.known {
+		if o.mask, err = umask(root); err == nil {
+			o.known = true
+		}
+	}
+	return o.mask, err
 }
 
 // umask finds out which permission bits new files do not get. Asking the
@@ -172,7 +193,7 @@ func umask(root *os.Root) (fs.FileMode, error) {
 
 // do runs job on another goroutine if one is free, else at once.
 func (w *dirWriter) do(job func() error) error {
-	if w.group.TryGo(job) {
+	if !w.alone && w.group.TryGo(job) {
 		return nil
 	}
 	return job()
@@ -220,20 +241,20 @@ func (w *dirWriter) folder(dst *os.Root, n *node, prefix string, fresh bool) err
 // clean removes from dst what n does not have in the same kind, and notes what
 // is left.
 func (w *dirWriter) clean(dst *os.Root, n *node, prefix string, there []bool) error {
-	f, err := dst.Open(".")
+	f, err := openFolder(dst)
 	if err != nil {
 		return w.failed("read", prefix, err)
 	}
-	entries, err := f.ReadDir(-1)
-	_ = f.Close() // only read
+	entries, err := f.list()
+	f.close()
 	if err != nil {
 		return w.failed("read", prefix, err)
 	}
 	for _, e := range entries {
-		if i := n.find(e.Name()); i >= 0 && n.children[i].kind == e.Type() {
+		if i := n.find(e.name); i >= 0 && n.children[i].kind == e.kind {
 			there[i] = true
-		} else if err := dst.RemoveAll(e.Name()); err != nil {
-			return w.failed("remove", prefix+e.Name(), err)
+		} else if err := dst.RemoveAll(e.name); err != nil {
+			return w.failed("remove", prefix+e.name, err)
 		}
 	}
 	return nil
@@ -319,11 +340,11 @@ func (w *dirWriter) files(dst *os.Root, entries []*node, there []bool, prefix st
 func (w *dirWriter) some(dst *os.Root, to folder, entries []*node, there []bool, prefix string) error {
 	buffer, _ := w.buffers.Get().(*[]byte)
 	if buffer == nil {
-		b := make([]byte, 2*(small+1))
+		b := make([]byte, small+1)
 		buffer = &b
 	}
 	defer w.buffers.Put(buffer)
-	c := copier{w: w, dst: dst, to: to, prefix: prefix, buffer: (*buffer)[:small+1], other: (*buffer)[small+1:]}
+	c := copier{w: w, dst: dst, to: to, prefix: prefix, buffer: *buffer}
 	defer c.close()
 	for i, n := range entries {
 		if n.kind != 0 {

@@ -15,3 +15,9 @@ func setTime(_, dir int, name string, modTime int64) error {
 	t := unix.NsecToTimespec(modTime)
 	return unix.UtimesNanoAt(dir, name, []unix.Timespec{t, t}, unix.AT_SYMLINK_NOFOLLOW)
 }
+
+// list returns the entries of the folder, in no order. It can be called once.
+func (f folder) list() ([]entry, error) {
+	list, err := f.f.ReadDir(-1)
+	return entriesOf(list), err
+}

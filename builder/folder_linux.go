@@ -1,6 +1,8 @@
 package builder
 
 import (
+	"bytes"
+	"encoding/binary"
 	"errors"
 	"io/fs"
 
@@ -19,4 +21,79 @@ func setTime(fd, dir int, name string, modTime int64) error {
 		err = unix.UtimesNanoAt(dir, name, times, unix.AT_SYMLINK_NOFOLLOW)
 	}
 	return err
+}
+
+// Where a struct linux_dirent64 has what we read of it, in bytes.
+//
+// Source of the layout: getdents64(2).
+const (
+	direntLength = 16 // 2 bytes
+	direntType   = 18 // 1 byte
+	direntName   = 19 // up to a NUL
+)
+
+// list returns the entries of the folder, in no order. It can be called once.
+// *os.File would look at each entry by itself where its folder was opened by an
+// *os.Root; most file systems tell what an entry is.
+func (f folder) list() ([]entry, error) {
+	var entries []entry
+	buffer := make([]byte, 16<<10)
+	for {
+		n, err := retried(func() (int, error) { return unix.Getdents(f.fd, buffer) })
+		if err != nil || n <= 0 {
+			return entries, err
+		}
+		for rest := buffer[:n]; len(rest) > direntName; {
+			length := int(binary.NativeEndian.Uint16(rest[direntLength:]))
+			if length <= direntName || length > len(rest) {
+				return nil, errors.New("the system lists the folder in a form that is not known")
+			}
+			name := rest[direntName:length]
+			if end := bytes.IndexByte(name, 0); end >= 0 {
+				name = name[:end]
+			}
+			kind := rest[direntType]
+			inode := binary.NativeEndian.Uint64(rest)
+			rest = rest[length:]
+			if inode == 0 || string(name) == "." || string(name) == ".." {
+				continue
+			}
+			e, err := f.entry(string(name), kind)
+			if errors.Is(err, unix.ENOENT) {
+				continue // removed in the meantime
+			}
+			if err != nil {
+				return nil, err
+			}
+			entries = append(entries, e)
+		}
+	}
+}
+
+// entry translates the type that a folder tells; where it does not, the entry
+// is looked at.
+func (f folder) entry(name string, kind byte) (entry, error) {
+	switch kind {
+	case unix.DT_REG:
+		return entry{name, 0}, nil
+	case unix.DT_DIR:
+		return entry{name, fs.ModeDir}, nil
+	case unix.DT_LNK:
+		return entry{name, fs.ModeSymlink}, nil
+	case unix.DT_FIFO:
+		return entry{name, fs.ModeNamedPipe}, nil
+	case unix.DT_SOCK:
+		return entry{name, fs.ModeSocket}, nil
+	case unix.DT_BLK, unix.DT_CHR:
+		return entry{name, fs.ModeDevice}, nil
+	}
+	var st unix.Stat_t
+	if err := unix.Fstatat(f.fd, name, &st, unix.AT_SYMLINK_NOFOLLOW); err != nil {
+		return entry{}, err
+	}
+	const toType = 12 // DT_* are the type bits of a mode, shifted
+	if kind = byte(st.Mode & unix.S_IFMT >> toType); kind == unix.DT_UNKNOWN {
+		return entry{name, fs.ModeIrregular}, nil
+	}
+	return f.entry(name, kind)
 }

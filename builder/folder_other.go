@@ -17,6 +17,12 @@ func openFolder(root *os.Root) (folder, error) { return folder{root}, nil }
 
 func (f folder) close() {}
 
+// list returns the entries of the folder, in no order.
+func (f folder) list() ([]entry, error) {
+	list, err := fs.ReadDir(f.root.FS(), ".")
+	return entriesOf(list), err
+}
+
 // look describes a file; a link is not followed. When it changed is not known
 // here, so contents are compared.
 func (f folder) look(name string) (look, error) {

@@ -13,7 +13,10 @@ import (
 // folder is an open folder whose files are reached by name. It does what
 // *os.Root does for a single name, which cannot lead anywhere else, with
 // nothing but the system calls that it takes: projects have many small files.
-type folder struct{ fd int }
+type folder struct {
+	f  *os.File
+	fd int // of f
+}
 
 // openFolder opens the folder of root once more.
 func openFolder(root *os.Root) (folder, error) {
@@ -21,12 +24,10 @@ func openFolder(root *os.Root) (folder, error) {
 	if err != nil {
 		return folder{}, err
 	}
-	defer f.Close()
-	fd, err := unix.FcntlInt(f.Fd(), unix.F_DUPFD_CLOEXEC, 0)
-	return folder{fd}, err
+	return folder{f, int(f.Fd())}, nil
 }
 
-func (f folder) close() { _ = unix.Close(f.fd) } // only names were looked up
+func (f folder) close() { _ = f.f.Close() } // only names were looked up
 
 // retried makes a call again that a signal interrupted.
 func retried[T any](call func() (T, error)) (T, error) {

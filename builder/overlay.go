@@ -36,12 +36,12 @@ func (o *overlay) onto(dst *node) error {
 }
 
 func (o *overlay) disk(dir *os.Root, at string, dst *node) error {
-	f, err := dir.Open(".")
+	f, err := openFolder(dir)
 	if err != nil {
 		return o.failed(at, err)
 	}
-	entries, err := f.ReadDir(-1)
-	_ = f.Close() // only read
+	entries, err := f.list()
+	f.close()
 	if err != nil {
 		return o.failed(at, err)
 	}
@@ -57,14 +57,29 @@ func (o *overlay) disk(dir *os.Root, at string, dst *node) error {
 
 func (o *overlay) generic(at string, dst *node) error {
 	dir := path.Join(o.from.dir, at)
-	entries, err := fs.ReadDir(o.from.fsys, dir)
+	list, err := fs.ReadDir(o.from.fsys, dir)
 	if err != nil {
 		return o.failed(at, err)
 	}
+	entries := entriesOf(list)
 	readlink := func(name string) (string, error) { return fs.ReadLink(o.from.fsys, path.Join(dir, name)) }
 	return o.merge(entries, at, dst, readlink, func(name string, c *node) error {
 		return o.generic(inDir(at, name), c)
 	})
+}
+
+// entry is what a folder says of one of its entries.
+type entry struct {
+	name string
+	kind fs.FileMode // type bits
+}
+
+func entriesOf(list []fs.DirEntry) []entry {
+	entries := make([]entry, len(list))
+	for i, e := range list {
+		entries[i] = entry{e.Name(), e.Type()}
+	}
+	return entries
 }
 
 // inDir is a path below a folder of a source; its top is "".
@@ -77,18 +92,18 @@ func inDir(at, name string) string {
 
 // merge puts the entries of one folder, at the path at, into dst, and enters
 // those that are folders.
-func (o *overlay) merge(entries []fs.DirEntry, at string, dst *node, readlink func(string) (string, error), enter func(string, *node) error) error {
+func (o *overlay) merge(entries []entry, at string, dst *node, readlink func(string) (string, error), enter func(string, *node) error) error {
 	earlier := newDir("") // what other sources have put there
 	earlier.children = slices.Clone(dst.children)
 	earlier.sort()
 	nodes := make([]node, len(entries))
 	for i, e := range entries {
-		if strings.EqualFold(e.Name(), stateDir) || (o.skip != nil && o.skip(at, e.Name(), e.IsDir())) {
+		if strings.EqualFold(e.name, stateDir) || (o.skip != nil && o.skip(at, e.name, e.kind == fs.ModeDir)) {
 			continue
 		}
 		c := &nodes[i]
-		*c = node{name: e.Name(), kind: e.Type(), from: o.from, dir: at, base: e.Name()}
-		if err := o.entry(c, readlink); err != nil {
+		*c = node{name: e.name, kind: e.kind, from: o.from, dir: at, base: e.name}
+		if err := o.check(c, readlink); err != nil {
 			return err
 		}
 		there := earlier.child(c.name)
@@ -106,7 +121,7 @@ func (o *overlay) merge(entries []fs.DirEntry, at string, dst *node, readlink fu
 			dst.put(c)
 		}
 		if c.isDir() {
-			if err := enter(e.Name(), c); err != nil {
+			if err := enter(e.name, c); err != nil {
 				return err
 			}
 		}
@@ -114,8 +129,8 @@ func (o *overlay) merge(entries []fs.DirEntry, at string, dst *node, readlink fu
 	return nil
 }
 
-// entry checks what an entry is, and reads where a link leads.
-func (o *overlay) entry(c *node, readlink func(string) (string, error)) error {
+// check refuses what is no file, folder or link that stays inside, and reads where a link leads.
+func (o *overlay) check(c *node, readlink func(string) (string, error)) error {
 	switch c.kind {
 	case 0, fs.ModeDir:
 	case fs.ModeSymlink:

@@ -272,3 +272,14 @@ type namedInfo struct {
 
 // Name is the name in the tree.
 func (i namedInfo) Name() string { return i.name }
+
+// count returns the number of entries below n.
+func (n *node) count() int {
+	total := len(n.children)
+	for _, c := range n.children {
+		if c.isDir() {
+			total += c.count()
+		}
+	}
+	return total
+}
