@@ -170,12 +170,12 @@ func TestLocate(t *testing.T) {
 		want string
 	}{
 		{"", "/home/me/.openfaas"},
-		{"CI=true", "/work/.openfaas"},
-		{"CI=1", "/work/.openfaas"},
+		{"CI=true", "/project/.openfaas"},
+		{"CI=1", "/project/.openfaas"},
 		{"CI=yes", "/home/me/.openfaas"},
 		{"CI=true OPENFAAS_CONFIG=/etc/of", "/etc/of"},
 		{"OPENFAAS_CONFIG=~/cfg", "/home/me/cfg"},
-		{"OPENFAAS_CONFIG=cfg", "/work/cfg"},
+		{"OPENFAAS_CONFIG=cfg", "/project/cfg"},
 	}
 	for _, tc := range cases {
 		lookup := func(key string) (string, bool) {
@@ -186,7 +186,7 @@ func TestLocate(t *testing.T) {
 			}
 			return "", false
 		}
-		if s, err := Locate(lookup, "/home/me", "/work"); err != nil || s.Dir != filepath.FromSlash(tc.want) {
+		if s, err := Locate(lookup, "/home/me", "/project"); err != nil || s.Dir != filepath.FromSlash(tc.want) {
 			t.Errorf("with %q: %q, %v; want %q", tc.env, s.Dir, err, tc.want)
 		}
 	}
