@@ -102,6 +102,7 @@ func CutBody(status int, begin string) http.Handler {
 // Flood answers with a body of size bytes, for as long as the client takes it.
 func Flood(status int, size int64) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		size := size // of this answer
 		w.WriteHeader(status)
 		chunk := []byte(strings.Repeat("flood ", 10<<10))
 		for ; size > 0 && r.Context().Err() == nil; size -= int64(len(chunk)) {
