@@ -250,7 +250,7 @@ func TestUnusableAnswers(t *testing.T) {
 func TestWriteWithoutCompleteAnswerFails(t *testing.T) {
 	t.Parallel()
 	s := gatewaytest.New(t, gatewaytest.Options{})
-	c := client(t, s.URL, nil).WithTimeout(3 * time.Second)
+	c := client(t, s.URL, nil).WithTimeout(300 * time.Millisecond)
 	for _, h := range []http.Handler{gatewaytest.HangInBody(202, "x"), gatewaytest.CutBody(202, "x")} {
 		s.ClearFaults()
 		s.Inject(gatewaytest.Fault{Handler: h})
