@@ -63,6 +63,7 @@ func runBuild(ctx context.Context, env *Env, o buildOptions) error {
 		return build(ctx, env, o, nil)
 	}
 	return env.watchLoop(ctx, watched{
+		stack:  o.stack,
 		extras: o.build.extras,
 		files:  func(ctx context.Context) (*stack.File, error) { return env.buildStack(ctx, o.stack, o.build) },
 		run:    func(ctx context.Context, names []string) error { return build(ctx, env, o, names) },
@@ -100,6 +101,9 @@ func build(ctx context.Context, env *Env, o buildOptions, names []string) error 
 	p := pipeline{env: env, show: show, build: o.build.stage()}
 	outcomes, err := p.run(ctx, jobs)
 	show.Close()
+	if superseded(ctx) {
+		return err
+	}
 	return errors.Join(env.reportOutcomes(outcomes, o.format, o.build.show.metadataFile), err)
 }
 

@@ -139,6 +139,7 @@ func (e *Env) watchLocally(ctx context.Context, o localRunOptions) error {
 	}
 	defer r.close(ctx)
 	return e.watchLoop(ctx, watched{
+		stack:  o.stack,
 		extras: o.build.extras,
 		files: func(ctx context.Context) (*stack.File, error) {
 			run, err := e.planLocalRun(ctx, o)

@@ -33,7 +33,7 @@ type stage struct {
 type outcome struct {
 	Name   string  `json:"name"`
 	Image  string  `json:"image"`
-	Status string  `json:"status"` // built, unchanged, skipped, pushed, deployed, failed
+	Status string  `json:"status"` // built, unchanged, skipped, pushed, deployed, failed, cancelled
 	Engine string  `json:"engine,omitempty"`
 	Digest string  `json:"digest,omitempty"`
 	Size   int64   `json:"size,omitempty"` // bytes
@@ -66,8 +66,7 @@ func (p *pipeline) run(ctx context.Context, jobs []*job) ([]outcome, error) {
 			errs[i] = stages[0].enter(ctx) // here, so that jobs begin in order
 		}
 		if errs[i] != nil {
-			outcomes[i].Status = "failed"
-			p.show.On(builder.Event{Function: j.fn.Name, Kind: builder.EventFailed, Err: errs[i]})
+			p.failed(ctx, &outcomes[i], errs[i])
 			continue
 		}
 		all.Go(func() { errs[i] = p.one(ctx, j, stages, &outcomes[i]) })
@@ -83,8 +82,7 @@ func (p *pipeline) one(ctx context.Context, j *job, stages []stage, out *outcome
 	defer func() {
 		out.Time = p.env.Now().Sub(start).Round(time.Millisecond).Seconds()
 		if err != nil {
-			out.Status = "failed"
-			p.show.On(builder.Event{Function: j.fn.Name, Kind: builder.EventFailed, Err: err})
+			p.failed(ctx, out, err)
 			return
 		}
 		p.show.On(builder.Event{Function: j.fn.Name, Kind: builder.EventDone, Text: out.Status})
@@ -102,6 +100,15 @@ func (p *pipeline) one(ctx context.Context, j *job, stages []stage, out *outcome
 		}
 	}
 	return nil
+}
+
+// failed records and shows that a job is not done, be it that it was cancelled.
+func (p *pipeline) failed(ctx context.Context, out *outcome, err error) {
+	out.Status = "failed"
+	if ctx.Err() != nil {
+		out.Status = "cancelled"
+	}
+	p.show.On(builder.Event{Function: out.Name, Kind: builder.EventFailed, Text: out.Status, Err: err})
 }
 
 // enter waits for a place in the stage.

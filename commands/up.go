@@ -97,6 +97,7 @@ func runUp(ctx context.Context, env *Env, o upOptions) error {
 	logs := env.newWatchedLogs(ctx)
 	defer logs.close()
 	return env.watchLoop(ctx, watched{
+		stack:  o.stack,
 		extras: o.build.extras,
 		files:  func(ctx context.Context) (*stack.File, error) { return env.buildStack(ctx, o.stack, o.build) },
 		run:    func(ctx context.Context, names []string) error { return up(ctx, env, o, names, logs) },
@@ -157,6 +158,9 @@ func up(ctx context.Context, env *Env, o upOptions, names []string, logs *watche
 	}
 	outcomes, err := p.run(ctx, jobs)
 	show.Close()
+	if superseded(ctx) {
+		return err
+	}
 	for i, out := range outcomes {
 		if logs != nil && out.Status == "deployed" {
 			logs.follow(gw, jobs[i].deployment)

@@ -16,6 +16,8 @@ import (
 
 // A watched command is run again for the functions whose files change.
 type watched struct {
+	// stack says where the stack file is, also when it cannot be read.
+	stack stackFlags
 	// files finds the stack files and the functions that are watched, which
 	// may have changed.
 	files func(ctx context.Context) (*stack.File, error)
@@ -30,12 +32,15 @@ type watched struct {
 // errNewerChange cancels work that a newer change made pointless.
 var errNewerChange = errors.New("a newer change came")
 
+// superseded says that ctx was cancelled for a newer change, so that nobody
+// wants to hear how its work ended.
+func superseded(ctx context.Context) bool { return errors.Is(context.Cause(ctx), errNewerChange) }
+
 // watchLoop runs w, and again after each change, until ctx ends; that is its
 // normal end. Nothing that goes wrong in between ends it: what failed is tried
 // again with the next change.
 func (e *Env) watchLoop(ctx context.Context, w watched) error {
-	var due []string // functions that are still to be brought up to date
-	all := true
+	var known []string // stack files of the session before
 	for {
 		st, err := w.files(ctx)
 		if err != nil && st == nil {
@@ -44,16 +49,16 @@ func (e *Env) watchLoop(ctx context.Context, w watched) error {
 			}
 			report(e.Term, err, "faas-cli")
 		}
-		session, err := e.watchSession(ctx, st, w.extras)
+		session, err := e.watchSession(ctx, w, st, known)
 		if err != nil {
 			return err
 		}
-		again, err := session.serve(ctx, e, w, st, all, due)
+		known = session.stack
+		again, err := session.serve(ctx, e, w, st)
 		session.close()
 		if err != nil || !again {
 			return errors.Join(err, watchEnd(ctx))
 		}
-		all, due = true, nil // the stack file changed: everything may have
 	}
 }
 
@@ -74,19 +79,13 @@ type watchSession struct {
 	of      map[string][]string // folder → functions made from it
 }
 
-func (e *Env) watchSession(ctx context.Context, st *stack.File, extras []string) (*watchSession, error) {
+func (e *Env) watchSession(ctx context.Context, w watched, st *stack.File, known []string) (*watchSession, error) {
 	s := &watchSession{of: map[string][]string{}}
 	if st == nil { // it cannot be read: wait until it is mended
-		for _, name := range []string{"stack.yaml", "stack.yml"} {
-			s.stack = append(s.stack, filepath.Join(e.Dir, name))
-		}
+		s.stack = union(e.stackCandidates(w.stack), known)
 	} else {
-		for _, p := range st.Paths {
-			if p != "" && !stack.IsURL(p) {
-				s.stack = append(s.stack, e.abs(p))
-			}
-		}
-		for _, p := range slices.Concat(st.CopyExtra, extras) {
+		s.stack = e.localPaths(st.Paths)
+		for _, p := range slices.Concat(st.CopyExtra, w.extras) {
 			s.shared = append(s.shared, e.abs(p))
 		}
 		for _, fn := range st.Functions {
@@ -122,6 +121,30 @@ func (e *Env) watchSession(ctx context.Context, st *stack.File, extras []string)
 	return s, nil
 }
 
+// stackCandidates are the files that a stack may be read from, whether they
+// exist or not.
+func (e *Env) stackCandidates(f stackFlags) []string {
+	if f.explicit {
+		return e.localPaths(f.files)
+	}
+	names := []string{"stack.yaml", "stack.yml"}
+	if d, err := stack.Discover(e.Dir, nil); err == nil {
+		names = union(names, d.Paths)
+	}
+	return e.localPaths(names)
+}
+
+// localPaths are those of paths that are files on this machine, absolute.
+func (e *Env) localPaths(paths []string) []string {
+	var local []string
+	for _, p := range paths {
+		if p != "" && !stack.IsURL(p) {
+			local = append(local, e.abs(p))
+		}
+	}
+	return local
+}
+
 // ignore follows the project's .gitignore but for the folders that are watched
 // themselves: template is in every .gitignore and counts all the same. What a
 // build writes into the project never counts.
@@ -151,46 +174,25 @@ func (s *watchSession) close() {
 
 // serve runs the work and waits for changes, cancelling the work when one
 // comes. It returns true when the stack file has changed.
-func (s *watchSession) serve(ctx context.Context, e *Env, w watched, st *stack.File, all bool, due []string) (bool, error) {
-	var done chan error // of the running work
-	var cancel context.CancelCauseFunc = func(error) {}
-	defer func() {
-		cancel(errNewerChange)
-		if done != nil {
-			<-done
-		}
-	}()
-	start := func(only []string) {
-		var workCtx context.Context
-		workCtx, cancel = context.WithCancelCause(ctx)
-		done = make(chan error, 1)
-		began := e.Now()
-		go func(done chan error) { //nolint:gocritic // serve waits for it
-			err := w.run(workCtx, only)
-			if err == nil {
-				e.progressf("[watch] done in %s; waiting for changes, Ctrl-C to end", e.Now().Sub(began).Round(10*time.Millisecond))
-			}
-			done <- err
-		}(done)
-	}
+func (s *watchSession) serve(ctx context.Context, e *Env, w watched, st *stack.File) (bool, error) {
+	var work watchedWork
+	defer work.stop()
+	var due []string // functions that are still to be brought up to date; nil is all of them
 	if st != nil {
 		e.progressf("[watch] %d functions: %s", len(st.Functions), functionNames(st))
-		if all {
-			due = nil
-		}
-		start(due)
+		work.start(ctx, e, w, nil)
 	}
 	for {
 		select {
 		case <-ctx.Done():
 			return false, nil
-		case err := <-done:
-			done, cancel = nil, func(error) {}
+		case err := <-work.done:
+			work.done = nil
 			if err != nil && ctx.Err() == nil {
 				report(e.Term, err, "faas-cli")
 				e.progressf("[watch] waiting for a change that mends it")
 			} else {
-				due, all = nil, false
+				due = []string{}
 			}
 		case changes, ok := <-s.watcher.Changes():
 			if !ok {
@@ -200,29 +202,57 @@ func (s *watchSession) serve(ctx context.Context, e *Env, w watched, st *stack.F
 				e.progressf("[watch] %s changed", e.inProject(changes[0]))
 				return true, nil
 			}
-			names := s.functions(changes, st)
-			if len(names) == 0 {
+			changed := s.functions(changes, st)
+			if len(changed) == 0 {
 				continue
 			}
-			e.progressf("[watch] %s changed: %s", e.inProject(changes[0]), strings.Join(names, ", "))
-			if done != nil {
-				cancel(errNewerChange)
-				<-done
-				if all { // what was cancelled was about all of them
-					names = nil
-				}
+			e.progressf("[watch] %s changed: %s", e.inProject(changes[0]), strings.Join(changed, ", "))
+			work.stop()
+			if due != nil {
+				due = union(changed, due)
 			}
-			if !all {
-				for _, n := range due { // failed or cancelled before
-					if !slices.Contains(names, n) {
-						names = append(names, n)
-					}
-				}
-				due = names
-			}
-			start(names)
+			work.start(ctx, e, w, due)
 		}
 	}
+}
+
+// watchedWork is one run of a watched command.
+type watchedWork struct {
+	cancel context.CancelCauseFunc
+	done   chan error // nil: nothing runs
+}
+
+func (r *watchedWork) start(ctx context.Context, e *Env, w watched, only []string) {
+	ctx, r.cancel = context.WithCancelCause(ctx)
+	r.done = make(chan error, 1)
+	began := e.Now()
+	go func(done chan<- error) { // stop waits for it
+		err := w.run(ctx, only)
+		if err == nil {
+			e.progressf("[watch] done in %s; waiting for changes, Ctrl-C to end", e.Now().Sub(began).Round(10*time.Millisecond))
+		}
+		done <- err
+	}(r.done)
+}
+
+// stop cancels what runs, for the sake of a newer change, and waits for its end.
+func (r *watchedWork) stop() {
+	if r.done == nil {
+		return
+	}
+	r.cancel(errNewerChange)
+	<-r.done
+	r.done = nil
+}
+
+// union is a with what only b has behind it.
+func union(a, b []string) []string {
+	for _, name := range b {
+		if !slices.Contains(a, name) {
+			a = append(a, name)
+		}
+	}
+	return a
 }
 
 func (s *watchSession) stackChanged(changes []string) bool {
