@@ -225,7 +225,7 @@ func (e *Env) remoteEngine(f remoteFlags) (builder.Engine, error) {
 	if err != nil {
 		return nil, err
 	}
-	r := &builder.Remote{Secret: secret, HTTP: e.httpClient(false), UserAgent: e.userAgent()}
+	r := &builder.Remote{Secret: secret, HTTP: e.httpClient(), UserAgent: e.userAgent()}
 	if r.URL, err = normaliseGateway(f.url); err != nil {
 		return nil, usagef("remote builder %q: want http://HOST or https://HOST", f.url)
 	}

@@ -37,7 +37,7 @@ resource to KIND/NAME.yaml in the output folder, for a GitOps tool to apply.
 What an earlier export wrote there and the chart no longer has is removed; other
 files in the folder stay.`,
 		Example: "  faas-cli chart export\n  faas-cli chart export openfaas -o ./yaml --namespace openfaas --values values-pro.yaml",
-		Args:    maxArgs(1),
+		Args:    atMostOne,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if len(args) == 1 {
 				o.name = args[0]

@@ -27,7 +27,7 @@ secrets, templates, the store) in bash, zsh, fish or PowerShell.
   PowerShell  faas-cli completion powershell | Out-String | Invoke-Expression`,
 		Example:   "  faas-cli completion bash\n  faas-cli completion --shell zsh",
 		ValidArgs: shells(),
-		Args:      maxArgs(1),
+		Args:      atMostOne,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if len(args) == 1 {
 				if shell != "" && shell != args[0] {

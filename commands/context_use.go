@@ -17,7 +17,7 @@ func newContextUseCmd(env *Env) *cobra.Command {
 		Short:   "Choose the current context",
 		Long:    "Choose the context that commands use when nothing else names a gateway, or none with\n--none.",
 		Example: "  faas-cli context use prod\n  faas-cli context use --none",
-		Args:    maxArgs(1),
+		Args:    atMostOne,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if (len(args) == 0) != none {
 				return usagef("give the NAME of a context, or --none")

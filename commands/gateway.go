@@ -49,12 +49,8 @@ func (e *Env) userAgent() string {
 	return "faas-cli/" + version
 }
 
-// httpClient returns a client over the process's one transport. Without
-// verification of certificates it is a copy: the exception is for one server.
-func (e *Env) httpClient(tlsNoVerify bool) *http.Client {
-	transport, _ := withTLS(e.Transport, credentials.TLS{NoVerify: tlsNoVerify}) // no file to read, so no error
-	return e.clientOver(transport)
-}
+// httpClient returns a client over the process's one transport.
+func (e *Env) httpClient() *http.Client { return e.clientOver(e.Transport) }
 
 // clientOver stacks what all requests share on a transport: the process's one,
 // or a copy of it with settings that are for one gateway only.

@@ -142,7 +142,7 @@ func generateFromStore(ctx context.Context, env *Env, o generateOptions) error {
 		return &UsageError{Err: err}
 	}
 	location := cmp.Or(o.url, env.get("OPENFAAS_STORE"), functionstore.DefaultURL)
-	entries, err := functionstore.Fetch(ctx, env.httpClient(false), location)
+	entries, err := functionstore.Fetch(ctx, env.httpClient(), location)
 	if err != nil {
 		return err
 	}

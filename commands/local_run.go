@@ -48,7 +48,7 @@ With --watch functions are built and started again when their files change.`,
   faas-cli local-run hello --port 3000 -e debug=true
   faas-cli local-run --all --watch
   faas-cli local-run hello --print`,
-		Args: maxArgs(1),
+		Args: atMostOne,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			o.stack.complete(cmd)
 			o.build.complete(cmd)

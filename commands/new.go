@@ -53,7 +53,7 @@ The function goes into the file of -f, or the existing file of --append, or
 stack.yaml or stack.yml if there is one, or else into NAME.yml. Comments and
 everything else in an existing file stay as they are.`,
 		Example: "  faas-cli new hello --lang python3-http\n  faas-cli new api --lang golang-middleware --prefix ghcr.io/me --memory-limit 128Mi\n  faas-cli new hello --lang golang-http@0.9.0 --append stack.yaml\n  faas-cli new --list",
-		Args:    maxArgs(1),
+		Args:    atMostOne,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if len(args) == 1 {
 				o.name = args[0]

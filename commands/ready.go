@@ -27,7 +27,7 @@ func newReadyCmd(env *Env) *cobra.Command {
 function has a replica that can answer.`,
 		Example: `  faas-cli ready && faas-cli deploy
   faas-cli ready hello --attempts 30 --interval 2s`,
-		Args: maxArgs(1),
+		Args: atMostOne,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			o.gateway.complete(cmd)
 			o.stack.complete(cmd)

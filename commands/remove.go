@@ -26,7 +26,7 @@ func newRemoveCmd(env *Env) *cobra.Command {
 file that are not deployed are no error.`,
 		Example: `  faas-cli remove hello
   faas-cli remove -f stack.yaml --filter "api-*"`,
-		Args: maxArgs(1),
+		Args: atMostOne,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			o.gateway.complete(cmd)
 			o.stack.complete(cmd)

@@ -141,14 +141,12 @@ func exactArgs(names ...string) cobra.PositionalArgs {
 	}
 }
 
-// maxArgs allows up to n arguments.
-func maxArgs(n int) cobra.PositionalArgs {
-	return func(cmd *cobra.Command, args []string) error {
-		if len(args) > n {
-			return usagef("%s accepts at most %d arg(s), received %d: %s", cmd.CommandPath(), n, len(args), quoteAll(args[n:]))
-		}
-		return nil
+// atMostOne allows one argument.
+func atMostOne(cmd *cobra.Command, args []string) error {
+	if len(args) > 1 {
+		return usagef("%s accepts at most 1 arg(s), received %d: %s", cmd.CommandPath(), len(args), quoteAll(args[1:]))
 	}
+	return nil
 }
 
 func quoteAll(words []string) string {

@@ -134,7 +134,7 @@ func (e *Env) fetchStack(ctx context.Context, url string) (io.ReadCloser, error)
 		cancel()
 		return nil, err
 	}
-	resp, err := e.httpClient(false).Do(req)
+	resp, err := e.httpClient().Do(req)
 	if err != nil {
 		cancel()
 		var failed *neturl.Error // names the URL, as our caller does

@@ -53,7 +53,7 @@ func (e *Env) functionStore(ctx context.Context, o storeFlags) ([]schema.Functio
 	if !strings.Contains(location, "://") {
 		location = e.abs(location)
 	}
-	return functionstore.Fetch(ctx, e.httpClient(false), location)
+	return functionstore.Fetch(ctx, e.httpClient(), location)
 }
 
 // storeFunction finds a function of the store by name or title.

@@ -66,7 +66,7 @@ A rule is silenced by a comment "# lint: ignore RULE" in the line it complains
 about or the one above; at the top of template.yml it is for the whole template.
 --rules lists the rules.`,
 		Example: "  faas-cli template lint\n  faas-cli template lint template/rust-axum --strict\n  faas-cli template lint --output sarif > lint.sarif",
-		Args:    maxArgs(1),
+		Args:    atMostOne,
 		RunE: func(_ *cobra.Command, args []string) error {
 			if len(args) == 1 {
 				o.dir = args[0]

@@ -203,7 +203,7 @@ func (e *Env) templateStores(urls string, cache *templates.Cache, offline bool, 
 			continue
 		}
 		stores = append(stores, &templates.Store{
-			URL: u, Client: e.httpClient(false), Cache: cache, Timeout: timeout, Offline: offline, Note: e.warnf,
+			URL: u, Client: e.httpClient(), Cache: cache, Timeout: timeout, Offline: offline, Note: e.warnf,
 		})
 	}
 	return stores

@@ -71,7 +71,7 @@ Without an argument it is $OPENFAAS_TEMPLATE_URL or the templates of OpenFaaS.
 The repository is always asked for its newest commit, and a line says what has
 moved, unless --locked or --offline.`,
 		Example: "  faas-cli template pull https://github.com/openfaas/golang-http-template\n  faas-cli template pull git@github.com:me/templates.git#v1.2\n  faas-cli template pull ../my-templates",
-		Args:    maxArgs(1),
+		Args:    atMostOne,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			o.complete(cmd)
 			if len(args) == 1 {

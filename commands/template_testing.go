@@ -44,7 +44,7 @@ current folder). Without a container engine only templates with a local block
 can be tested. --builder native builds and runs the template's code on this
 machine as you, whether or not you trust the template.`,
 		Example: "  faas-cli template test\n  faas-cli template test template/rust-axum --junit report.xml\n  faas-cli template test --builder native --output json",
-		Args:    maxArgs(1),
+		Args:    atMostOne,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if len(args) == 1 {
 				o.dir = args[0]

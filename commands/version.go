@@ -175,7 +175,7 @@ func (e *Env) newestRelease(ctx context.Context) string {
 	if err != nil {
 		return ""
 	}
-	hc := e.httpClient(false)
+	hc := e.httpClient()
 	hc.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 	resp, err := hc.Do(req)
 	if err != nil {

@@ -98,7 +98,7 @@ func (e *Error) Is(target error) bool {
 // close, its body.
 func answerError(op string, resp *http.Response) *Error {
 	e := &Error{Op: op, URL: redacted(resp.Request.URL), Status: resp.StatusCode}
-	e.RetryAfter, _ = retryAfter(resp.Header)
+	e.RetryAfter = retryAfter(resp.Header)
 	if loc, err := resp.Location(); err == nil && resp.StatusCode/100 == 3 {
 		e.Location = redacted(loc)
 	}
@@ -200,17 +200,15 @@ type shapeError struct{ got string }
 
 func (e *shapeError) Error() string { return e.got }
 
-// retryAfter reads the header of that name, in seconds or as a date.
-func retryAfter(h http.Header) (time.Duration, bool) {
+// retryAfter reads the header of that name, in seconds or as a date; 0 when
+// there is none that can be read.
+func retryAfter(h http.Header) time.Duration {
 	text := h.Get("Retry-After")
-	if text == "" {
-		return 0, false
-	}
 	if s, err := strconv.Atoi(text); err == nil && s >= 0 {
-		return time.Duration(s) * time.Second, true
+		return time.Duration(s) * time.Second
 	}
 	if at, err := http.ParseTime(text); err == nil {
-		return max(time.Until(at), 0), true
+		return max(time.Until(at), 0)
 	}
-	return 0, false
+	return 0
 }

@@ -302,11 +302,11 @@ func plainPrefix(b []byte) (n int, ascii bool) {
 		}
 	}
 	for ; n < len(b); n++ {
-		if c := b[n]; c < 0x20 || c == '"' || c == '\\' {
+		c := b[n]
+		if c < 0x20 || c == '"' || c == '\\' {
 			break
-		} else {
-			seen |= uint64(c)
 		}
+		seen |= uint64(c)
 	}
 	return n, seen&highs == 0
 }

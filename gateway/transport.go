@@ -96,8 +96,7 @@ func (t *retryTransport) RoundTrip(r *http.Request) (*http.Response, error) {
 		}
 		delay := backoff(attempt)
 		if resp != nil {
-			asked, _ := retryAfter(resp.Header)
-			delay = max(delay, asked)
+			delay = max(delay, retryAfter(resp.Header))
 		}
 		if deadline, bound := ctx.Deadline(); delay > maxRetryAfter || bound && time.Until(deadline) < delay {
 			return resp, err // what is known says more than "timeout"

@@ -31,7 +31,7 @@ func (s *Server) listFunctions(w http.ResponseWriter, r *http.Request) {
 			all = append(all, status)
 		}
 	}
-	writeBody(w, http.StatusOK, all)
+	writeBody(w, all)
 }
 
 func (s *Server) describeFunction(w http.ResponseWriter, r *http.Request) {
@@ -48,7 +48,7 @@ func (s *Server) describeFunction(w http.ResponseWriter, r *http.Request) {
 	if u := r.URL.Query().Get("usage"); u == "1" || u == "true" {
 		status.Usage = f.usage(r.Context())
 	}
-	writeBody(w, http.StatusOK, status)
+	writeBody(w, status)
 }
 
 // status describes the function; ok is false while it is being made.
@@ -257,7 +257,7 @@ func (s *Server) info(w http.ResponseWriter, _ *http.Request) {
 		kinds = append(kinds, string(rt.Kind()))
 	}
 	version := schema.VersionInfo{Release: s.cfg.Version, SHA: s.cfg.Commit}
-	writeBody(w, http.StatusOK, schema.GatewayInfo{
+	writeBody(w, schema.GatewayInfo{
 		Provider: &schema.ProviderInfo{Name: "faas-cli-local", Orchestration: strings.Join(kinds, ","), Version: &version},
 		Version:  &version,
 		Arch:     machine(goruntime.GOARCH),
@@ -305,13 +305,12 @@ func readBody(w http.ResponseWriter, r *http.Request, v any) bool {
 	return err == nil
 }
 
-func writeBody(w http.ResponseWriter, status int, v any) {
+func writeBody(w http.ResponseWriter, v any) {
 	b, err := json.Marshal(v)
 	if err != nil { // only of types that cannot be encoded, and ours can
 		refuse(w, http.StatusInternalServerError, err.Error())
 		return
 	}
 	w.Header().Set("Content-Type", "application/json")
-	w.WriteHeader(status)
 	_, _ = w.Write(b)
 }

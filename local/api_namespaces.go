@@ -20,7 +20,7 @@ func (s *Server) listNamespaces(w http.ResponseWriter, _ *http.Request) {
 	for _, n := range all {
 		names = append(names, n.Name)
 	}
-	writeBody(w, http.StatusOK, names)
+	writeBody(w, names)
 }
 
 // namespace finds a namespace; when there is none, it answers and returns false.
@@ -40,7 +40,7 @@ func (s *Server) namespace(w http.ResponseWriter, name string) (schema.FunctionN
 
 func (s *Server) describeNamespace(w http.ResponseWriter, r *http.Request) {
 	if n, ok := s.namespace(w, r.PathValue("name")); ok {
-		writeBody(w, http.StatusOK, n)
+		writeBody(w, n)
 	}
 }
 

@@ -24,7 +24,7 @@ func (s *Server) listSecrets(w http.ResponseWriter, r *http.Request) {
 	for _, name := range names {
 		all = append(all, schema.Secret{Name: name, Namespace: namespace})
 	}
-	writeBody(w, http.StatusOK, all)
+	writeBody(w, all)
 }
 
 func (s *Server) createSecret(w http.ResponseWriter, r *http.Request) {

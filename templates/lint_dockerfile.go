@@ -250,7 +250,7 @@ func expand(s string, args map[string]string) string {
 		if !ok {
 			return b.String()
 		}
-		name := rest
+		var name string
 		if inner, after, braced := strings.Cut(strings.TrimPrefix(rest, "{"), "}"); braced && strings.HasPrefix(rest, "{") {
 			name, s = inner, after
 		} else {
