@@ -22,6 +22,7 @@ more than one.`,
 		newNamespaceRemoveCmd(env),
 	)
 	cmd.Aliases = []string{"ns"}
+	leadingSwitch(cmd, "tls-no-verify", false)
 	return cmd
 }
 

@@ -113,6 +113,14 @@ func newGroupCmd(use, short, long, example string, subs ...*cobra.Command) *cobr
 	return cmd
 }
 
+// leadingSwitch lets a switch of a group's commands stand before the command's
+// name too, where cobra has to know that it takes no value. Commands without a
+// use for it accept it, as the original does.
+func leadingSwitch(group *cobra.Command, name string, value bool) {
+	group.PersistentFlags().Bool(name, value, "for the commands that have it")
+	_ = group.PersistentFlags().MarkHidden(name) // it exists
+}
+
 // noArgs refuses arguments. For a command that holds others the argument is
 // the name of one that it does not have.
 func noArgs(cmd *cobra.Command, args []string) error {

@@ -5,7 +5,7 @@ import (
 )
 
 func newTemplateStoreCmd(env *Env) *cobra.Command {
-	return newGroupCmd("store",
+	cmd := newGroupCmd("store",
 		"Browse template stores and pull from them",
 		`Browse template stores and pull templates from them.
 
@@ -17,6 +17,9 @@ given, separated by commas; an earlier one wins.`,
 		newTemplateStoreDescribeCmd(env),
 		newTemplateStorePullCmd(env),
 	)
+	leadingSwitch(cmd, "overwrite", true)
+	leadingSwitch(cmd, "debug", false)
+	return cmd
 }
 
 // templateStoreFlags say which stores are meant.
@@ -28,14 +31,4 @@ type templateStoreFlags struct {
 // registerURL adds --url.
 func (o *templateStoreFlags) registerURL(cmd *cobra.Command) {
 	cmd.Flags().StringVarP(&o.urls, "url", "u", "", "`URL` of the template store, several separated by commas (default $OPENFAAS_TEMPLATE_STORE_URL, or that of OpenFaaS)")
-}
-
-// registerUnused adds what the original has on these commands although only
-// pull has a use for it.
-func registerUnusedPullFlags(cmd *cobra.Command) {
-	f := cmd.Flags()
-	f.Bool("overwrite", true, "no effect here")
-	f.Bool("debug", false, "no effect here")
-	_ = f.MarkHidden("overwrite") // both exist, so this cannot fail
-	_ = f.MarkHidden("debug")
 }

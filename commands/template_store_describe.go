@@ -36,7 +36,6 @@ func newTemplateStoreDescribeCmd(env *Env) *cobra.Command {
 	f.BoolVar(&o.store.offline, "offline", false, "show what the store had when it was last asked")
 	f.BoolVarP(&o.json, "json", "j", false, "the same as --output json")
 	f.VarP(&o.format, "output", "o", "output `format`: table, wide, json, yaml, name")
-	registerUnusedPullFlags(cmd)
 	return cmd
 }
 

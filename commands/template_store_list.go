@@ -44,7 +44,6 @@ then by name. The JSON form has those of all platforms.`,
 	f.BoolVarP(&o.verbose, "verbose", "v", false, "show language and platform too")
 	f.BoolVarP(&o.json, "json", "j", false, "the same as --output json")
 	f.Var(&o.format, "output", "output `format`: table, wide, json, yaml, name")
-	registerUnusedPullFlags(cmd)
 	return cmd
 }
 

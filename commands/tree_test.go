@@ -1,7 +1,10 @@
 package commands
 
 import (
+	"errors"
+	"fmt"
 	"io"
+	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -42,26 +45,64 @@ func TestEveryCommandExplainsItself(t *testing.T) {
 	walk(newRootCmd(env))
 }
 
-// TestCommandsOfTheOriginalExist holds the names and aliases that scripts use.
-func TestCommandsOfTheOriginalExist(t *testing.T) {
+// TestOriginalFlags holds the commands, aliases and flags that scripts use.
+// Switches of a group may stand before the name of its command.
+func TestOriginalFlags(t *testing.T) {
 	t.Parallel()
 	env := &Env{Term: term.Test(strings.NewReader(""), io.Discard, io.Discard)}
-	root := newRootCmd(env)
-	for _, path := range []string{
-		"build", "publish", "push", "up", "deploy", "remove", "rm", "delete", "list", "ls", "describe", "invoke", "logs",
-		"login", "logout", "namespace", "ns", "namespace list", "namespace ls", "namespace get", "namespace create",
-		"namespace update", "namespace remove", "namespace rm", "namespace delete", "namespaces", "new", "local-run", "ready",
-		"secret create", "secret update", "secret u", "secret remove", "secret rm", "secret delete", "secret list", "secret ls",
-		"secret apply", "secret generate", "secret gen", "secret keygen", "secret seal", "secret unseal",
-		"store list", "store ls", "store describe", "store inspect", "store deploy",
-		"template pull", "template pull stack", "template store list", "template store ls", "template store describe", "template store pull",
-		"generate", "diff", "chart export", "registry-login", "plugin get", "version", "completion", "bashcompletion", "print-token",
-	} {
-		words := strings.Fields(path)
-		cmd, rest, err := root.Find(words)
-		last := words[len(words)-1]
-		if err != nil || len(rest) > 0 || cmd.Name() != last && !slices.Contains(cmd.Aliases, last) {
-			t.Errorf("faas-cli %s does not exist", path)
+	text, err := os.ReadFile("testdata/original-flags.txt")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for line := range strings.Lines(string(text)) {
+		fields := strings.Fields(line)
+		if fields[0] == "#" {
+			continue
+		}
+		names := strings.Split(fields[0], ",")
+		path := strings.Split(names[0], ".")
+		for _, name := range append(names[1:], path[len(path)-1]) {
+			words := append(slices.Clone(path[:len(path)-1]), name)
+			cmd, rest, err := newRootCmd(env).Find(words)
+			if err != nil || len(rest) > 0 || cmd.Name() != path[len(path)-1] {
+				t.Errorf("%s: no such command (%v)", strings.Join(words, " "), err)
+				continue
+			}
+			for _, flag := range fields[1:] {
+				if err := takesFlag(cmd, words, flag); err != nil {
+					t.Errorf("%s: flag %s: %v", strings.Join(words, " "), flag, err)
+				}
+			}
 		}
 	}
+}
+
+// takesFlag says whether the command, or those of a group, have the flag.
+func takesFlag(cmd *cobra.Command, words []string, flag string) error {
+	name, takesValue := strings.CutSuffix(flag, "=")
+	shorthand, name, found := strings.Cut(name, "/")
+	if !found {
+		shorthand, name = "", shorthand
+	}
+	holder := cmd
+	if cmd.HasSubCommands() && cmd.Flag(name) == nil {
+		holder = cmd.Commands()[0]
+		words = append(slices.Clone(words), "--"+name)
+		if takesValue {
+			words = append(words, "value")
+		}
+		if got, _, err := cmd.Root().Find(append(words, holder.Name())); err != nil || got != holder {
+			return fmt.Errorf("%q is not %s (%v)", words, holder.CommandPath(), err)
+		}
+	}
+	f := holder.Flag(name)
+	switch {
+	case f == nil:
+		return errors.New("does not exist")
+	case shorthand != "" && f.Shorthand != shorthand:
+		return fmt.Errorf("has the short form %q", f.Shorthand)
+	case takesValue != (f.NoOptDefVal == ""):
+		return fmt.Errorf("its value is of type %s", f.Value.Type())
+	}
+	return nil
 }
