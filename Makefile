@@ -10,7 +10,7 @@ PREFIX ?= /usr/local
 TESTFLAGS ?=
 VERSION ?= $(shell git describe --tags --dirty 2>/dev/null)
 COMMIT ?= $(shell git rev-parse HEAD 2>/dev/null)
-LDFLAGS := -s -w -X main.version=$(VERSION) -X main.commit=$(COMMIT)
+LDFLAGS = -s -w -X main.version=$(VERSION) -X main.commit=$(COMMIT)
 BIN := bin/faas-cli
 
 .PHONY: help build install demo test test-unit test-docker test-e2e test-conformance lint fmt generate check cover bench fuzz clean
@@ -27,7 +27,7 @@ install: build ## install faas-cli to PREFIX/bin (default /usr/local/bin)
 	install -m 0755 $(BIN) $(DESTDIR)$(PREFIX)/bin/faas-cli
 
 demo: ## the main job from nothing: new, up, invoke, edit, up again
-	@if command -v $(GO) >/dev/null; then $(MAKE) --no-print-directory build; fi # without Go: the binary that is there
+	@if command -v $(GO) >/dev/null; then $(MAKE) --no-print-directory build VERSION= COMMIT=; fi # needs no git; without Go: the binary that is there
 	@scripts/demo.sh $(abspath $(BIN))
 
 test: lint test-unit test-conformance test-e2e test-docker ## everything that this machine can test
