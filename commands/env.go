@@ -83,7 +83,7 @@ func (e *Env) progressf(format string, args ...any) { e.Term.ErrLine(sprintf(for
 
 // warnf writes a warning on stderr.
 func (e *Env) warnf(format string, args ...any) {
-	e.Term.ErrLine(e.Term.Paint(e.Term.Err, term.Yellow, "warning:") + " " + sprintf(format, args...))
+	e.Term.ErrLabel(term.Yellow, "warning:", sprintf(format, args...))
 }
 
 // resultf writes one line that states what the command did on stdout.

@@ -123,10 +123,10 @@ func report(t *term.Terminal, err error, path string) {
 	}
 	hints := map[string]bool{}
 	for _, e := range flatten(err) {
-		t.ErrLine(t.Paint(t.Err, term.Red, "error:") + " " + strings.TrimRight(e.Error(), "\n"))
+		t.ErrLabel(term.Red, "error:", strings.TrimRight(e.Error(), "\n"))
 		if h := hint(e, path); h != "" && !hints[h] {
 			hints[h] = true
-			t.ErrLine(t.Paint(t.Err, term.Cyan, "hint:") + " " + h)
+			t.ErrLabel(term.Cyan, "hint:", h)
 		}
 	}
 }

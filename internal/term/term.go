@@ -82,13 +82,20 @@ func Restorer(in *os.File) (restore func(), err error) {
 
 // ErrLine writes one line on Err, whole, even when several goroutines do.
 // Control characters are taken out if Err is a terminal.
-func (t *Terminal) ErrLine(line string) {
+func (t *Terminal) ErrLine(line string) { t.errLine("", line) }
+
+// ErrLabel is ErrLine with a label before the line, in style: "error:".
+func (t *Terminal) ErrLabel(style Style, label, line string) {
+	t.errLine(t.Paint(t.Err, style, label)+" ", line)
+}
+
+func (t *Terminal) errLine(label, line string) {
 	if t.ErrTTY {
 		line = Sanitize(line)
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	_, _ = io.WriteString(t.Err, line+"\n") // nowhere is left to report it to
+	_, _ = io.WriteString(t.Err, label+line+"\n") // nowhere is left to report it to
 }
 
 // Style is a way to set text off from the rest.

@@ -31,3 +31,14 @@ func TestPaintOnlyOnTerminals(t *testing.T) {
 		t.Errorf("painted %q though colours are off", got)
 	}
 }
+
+func TestErrLabelKeepsItsColourAndDefusesTheLine(t *testing.T) {
+	t.Parallel()
+	var errs bytes.Buffer
+	tm := Test(strings.NewReader(""), nil, &errs)
+	tm.Color, tm.ErrTTY = true, true
+	tm.ErrLabel(Red, "error:", "a\x1b[2Jb")
+	if got, want := errs.String(), tm.Paint(&errs, Red, "error:")+" a\ufffd[2Jb\n"; got != want {
+		t.Errorf("wrote %q; want %q", got, want)
+	}
+}
