@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/faas-cli/faas-cli/gateway"
 	"github.com/faas-cli/faas-cli/internal/functionstore"
 	"github.com/faas-cli/faas-cli/schema"
 	"github.com/faas-cli/faas-cli/stack"
@@ -141,8 +142,7 @@ func generateFromStore(ctx context.Context, env *Env, o generateOptions) error {
 	if err != nil {
 		return &UsageError{Err: err}
 	}
-	location := cmp.Or(o.url, env.get("OPENFAAS_STORE"), functionstore.DefaultURL)
-	entries, err := functionstore.Fetch(ctx, env.httpClient(), location)
+	entries, err := env.functionStore(ctx, storeFlags{url: cmp.Or(o.url, functionstore.DefaultURL), explicit: o.url != "", timeout: gateway.DefaultTimeout})
 	if err != nil {
 		return err
 	}

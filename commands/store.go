@@ -5,9 +5,11 @@ import (
 	"fmt"
 	"runtime"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
+	"github.com/faas-cli/faas-cli/gateway"
 	"github.com/faas-cli/faas-cli/internal/functionstore"
 	"github.com/faas-cli/faas-cli/schema"
 )
@@ -17,6 +19,12 @@ type storeFlags struct {
 	url      string
 	explicit bool // --url was given
 	platform string
+	timeout  time.Duration // of the whole fetch; 0: no limit
+}
+
+// registerTimeout adds --timeout. Commands without it use the default.
+func (o *storeFlags) registerTimeout(cmd *cobra.Command) {
+	cmd.Flags().DurationVar(&o.timeout, "timeout", gateway.DefaultTimeout, "longest `time` to fetch the store; 0 is no limit")
 }
 
 // complete reads what only the parsed command line knows.
@@ -28,7 +36,7 @@ func (o *storeFlags) complete(cmd *cobra.Command) {
 }
 
 func newStoreCmd(env *Env) *cobra.Command {
-	var o storeFlags
+	o := storeFlags{timeout: gateway.DefaultTimeout}
 	cmd := newGroupCmd("store", "Find and deploy ready-made functions",
 		`Find and deploy the functions of a store: the one of the OpenFaaS project unless
 --url or OPENFAAS_STORE names another, by URL or as a file.`,
@@ -46,6 +54,14 @@ func newStoreCmd(env *Env) *cobra.Command {
 // functionStore reads the store that is meant: --url, else OPENFAAS_STORE,
 // else the project's own.
 func (e *Env) functionStore(ctx context.Context, o storeFlags) ([]schema.FunctionStoreEntry, error) {
+	if o.timeout < 0 {
+		return nil, usagef("--timeout %s: want 0 or more", o.timeout)
+	}
+	if o.timeout > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeoutCause(ctx, o.timeout, fmt.Errorf("not complete within %s", o.timeout))
+		defer cancel()
+	}
 	location := o.url
 	if fromEnv := e.get("OPENFAAS_STORE"); !o.explicit && fromEnv != "" {
 		location = fromEnv

@@ -31,6 +31,7 @@ func newStoreDescribeCmd(env *Env, store *storeFlags) *cobra.Command {
 		},
 	}
 	format.register(cmd)
+	store.registerTimeout(cmd)
 	return cmd
 }
 

@@ -32,6 +32,7 @@ func newStoreListCmd(env *Env, store *storeFlags) *cobra.Command {
 		},
 	}
 	o.format.register(cmd)
+	store.registerTimeout(cmd)
 	cmd.Flags().BoolVarP(&o.verbose, "verbose", "v", false, "do not shorten descriptions")
 	return cmd
 }

@@ -30,12 +30,10 @@ var ErrNotFound = errors.New("not found in the store")
 // Fetch reads a store. The location is an http or https URL, or the path of a
 // file. Only an answer of 200 counts.
 func Fetch(ctx context.Context, hc *http.Client, location string) ([]schema.FunctionStoreEntry, error) {
-	body, err := open(ctx, hc, location)
-	if err != nil {
-		return nil, fmt.Errorf("fetch store: %w", err)
+	data, err := read(ctx, hc, location)
+	if err != nil && ctx.Err() != nil {
+		err = context.Cause(ctx)
 	}
-	defer func() { _ = body.Close() }() // it was only read
-	data, err := io.ReadAll(io.LimitReader(body, maxSize+1))
 	if err != nil {
 		return nil, fmt.Errorf("fetch store %s: %w", redact(location), err)
 	}
@@ -53,6 +51,21 @@ func Fetch(ctx context.Context, hc *http.Client, location string) ([]schema.Func
 	return store.Functions, nil
 }
 
+// read returns at most one byte more than a store may have. Its errors do not
+// name the location.
+func read(ctx context.Context, hc *http.Client, location string) ([]byte, error) {
+	body, err := open(ctx, hc, location)
+	var urlErr *url.Error
+	if errors.As(err, &urlErr) {
+		err = urlErr.Err
+	}
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = body.Close() }() // it was only read
+	return io.ReadAll(io.LimitReader(body, maxSize+1))
+}
+
 func open(ctx context.Context, hc *http.Client, location string) (io.ReadCloser, error) {
 	lower := strings.ToLower(location)
 	if !strings.HasPrefix(lower, "http://") && !strings.HasPrefix(lower, "https://") {
@@ -64,11 +77,11 @@ func open(ctx context.Context, hc *http.Client, location string) (io.ReadCloser,
 	}
 	resp, err := hc.Do(req)
 	if err != nil {
-		return nil, err // names the URL, without a password
+		return nil, err
 	}
 	if resp.StatusCode != http.StatusOK {
 		_ = resp.Body.Close() // the status is the error
-		return nil, fmt.Errorf("%s: status %s", redact(location), resp.Status)
+		return nil, fmt.Errorf("status %d %s", resp.StatusCode, http.StatusText(resp.StatusCode))
 	}
 	return resp.Body, nil
 }
