@@ -24,6 +24,7 @@ type chartExportOptions struct {
 	crds      bool
 	namespace string
 	release   string
+	format    formatFlags
 }
 
 func newChartExportCmd(env *Env) *cobra.Command {
@@ -36,7 +37,7 @@ resource to KIND/NAME.yaml in the output folder, for a GitOps tool to apply.
 
 What an earlier export wrote there and the chart no longer has is removed; other
 files in the folder stay.`,
-		Example: "  faas-cli chart export\n  faas-cli chart export openfaas -o ./yaml --namespace openfaas --values values-pro.yaml",
+		Example: "  faas-cli chart export\n  faas-cli chart export openfaas -o ./yaml --namespace openfaas --values values-pro.yaml --json",
 		Args:    atMostOne,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if len(args) == 1 {
@@ -45,6 +46,7 @@ files in the folder stay.`,
 			return runChartExport(cmd.Context(), env, o)
 		},
 	}
+	o.format.registerJSON(cmd)
 	f := cmd.Flags()
 	f.StringVarP(&o.output, "output", "o", "./yaml", "`folder` to write to")
 	f.StringArrayVar(&o.values, "values", nil, "values `file` for helm (repeatable)")
@@ -93,12 +95,20 @@ func runChartExport(ctx context.Context, env *Env, o chartExportOptions) error {
 	if err := chart.Export(out, resources); err != nil {
 		return err
 	}
-	for _, r := range resources {
-		if err := env.resultf("  wrote %s", r.Path); err != nil {
-			return err
-		}
+	exported := exportedChart{Folder: out, Resources: make([]string, len(resources))}
+	var lines strings.Builder
+	for i, r := range resources {
+		exported.Resources[i] = r.Path
+		fmt.Fprintf(&lines, "  wrote %s\n", r.Path)
 	}
-	return env.resultf("\nExported %d resources to %s", len(resources), out)
+	fmt.Fprintf(&lines, "\nExported %d resources to %s", len(resources), out)
+	return printResult(env, o.format, exported, out, lines.String())
+}
+
+// exportedChart is what chart export prints for programs.
+type exportedChart struct {
+	Folder    string   `json:"folder"`
+	Resources []string `json:"resources"` // files, relative to the folder
 }
 
 func runHelm(ctx context.Context, env *Env, helm string, args []string) (*bytes.Buffer, error) {

@@ -16,6 +16,7 @@ type contextAddOptions struct {
 	gateway   string
 	namespace string
 	tls       credentials.TLS
+	format    formatFlags
 	use       bool
 	force     bool
 }
@@ -27,13 +28,15 @@ func newContextAddCmd(env *Env) *cobra.Command {
 		Short: "Give a gateway a name",
 		Long:  "Give a gateway a name, with a namespace and TLS settings. The first one becomes the\ncurrent context.",
 		Example: `  faas-cli context add dev --gateway http://127.0.0.1:8080
-  faas-cli context add prod --gateway https://of.example.com --namespace shop --ca-file ca.pem --use`,
+  faas-cli context add prod --gateway https://of.example.com --namespace shop --ca-file ca.pem --use
+  faas-cli context add dev --gateway http://127.0.0.1:8080 --output json`,
 		Args: exactArgs("a NAME"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			o.name = args[0]
 			return runContextAdd(cmd.Context(), env, o)
 		},
 	}
+	o.format.register(cmd)
 	f := cmd.Flags()
 	f.StringVarP(&o.gateway, "gateway", "g", "", "`URL` of the gateway")
 	f.StringVarP(&o.namespace, "namespace", "n", "", "`namespace` that commands use")
@@ -74,7 +77,7 @@ func runContextAdd(ctx context.Context, env *Env, o contextAddOptions) error {
 	if err != nil {
 		return err
 	}
-	current := false
+	row := contextRow{}
 	err = store.EditContexts(ctx, func(all *credentials.Contexts) error {
 		c := credentials.Context{Name: o.name, Gateway: u.String(), Namespace: o.namespace, TLS: o.tls}
 		i := slices.IndexFunc(all.Contexts, func(x credentials.Context) bool { return x.Name == o.name })
@@ -89,14 +92,15 @@ func runContextAdd(ctx context.Context, env *Env, o contextAddOptions) error {
 		if o.use || len(all.Contexts) == 1 {
 			all.Current = o.name
 		}
-		current = all.Current == o.name
+		row = contextRow{Context: c, Current: all.Current == o.name}
 		return nil
 	})
 	if err != nil {
 		return err
 	}
-	if current {
-		return env.resultf("Context %s: %s (current)", o.name, u)
+	line := sprintf("Context %s: %s", o.name, u)
+	if row.Current {
+		line += " (current)"
 	}
-	return env.resultf("Context %s: %s", o.name, u)
+	return printResult(env, o.format, row, o.name, line)
 }

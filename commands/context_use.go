@@ -8,52 +8,61 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/faas-cli/faas-cli/internal/credentials"
+	"github.com/faas-cli/faas-cli/internal/output"
 )
 
+type contextUseOptions struct {
+	name   string // empty: none
+	none   bool
+	format formatFlags
+}
+
 func newContextUseCmd(env *Env) *cobra.Command {
-	var none bool
+	var o contextUseOptions
 	cmd := &cobra.Command{
 		Use:     "use NAME",
 		Short:   "Choose the current context",
 		Long:    "Choose the context that commands use when nothing else names a gateway, or none with\n--none.",
-		Example: "  faas-cli context use prod\n  faas-cli context use --none",
+		Example: "  faas-cli context use prod\n  faas-cli context use --none\n  faas-cli context use prod --output json",
 		Args:    atMostOne,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if (len(args) == 0) != none {
+			if (len(args) == 0) != o.none {
 				return usagef("give the NAME of a context, or --none")
 			}
-			name := ""
-			if !none {
-				name = args[0]
+			if !o.none {
+				o.name = args[0]
 			}
-			return runContextUse(cmd.Context(), env, name)
+			return runContextUse(cmd.Context(), env, o)
 		},
 	}
-	cmd.Flags().BoolVar(&none, "none", false, "have no current context")
+	o.format.register(cmd)
+	cmd.Flags().BoolVar(&o.none, "none", false, "have no current context")
 	return cmd
 }
 
-func runContextUse(ctx context.Context, env *Env, name string) error {
+func runContextUse(ctx context.Context, env *Env, o contextUseOptions) error {
 	store, err := env.credentialStore()
 	if err != nil {
 		return err
 	}
-	gateway := ""
+	row := contextRow{Current: true}
 	err = store.EditContexts(ctx, func(all *credentials.Contexts) error {
-		c, ok := all.Find(name)
-		if !ok && name != "" {
-			return noSuchContext(name, *all)
+		c, ok := all.Find(o.name)
+		if !ok && !o.none {
+			return noSuchContext(o.name, *all)
 		}
-		all.Current, gateway = name, c.Gateway
+		all.Current, row.Context = o.name, c
 		return nil
 	})
-	if err != nil {
+	switch {
+	case err != nil:
 		return err
+	case o.none && o.format.format() == output.Name:
+		return nil
+	case o.none:
+		return printResult[*contextRow](env, o.format, nil, "", "No current context")
 	}
-	if name == "" {
-		return env.resultf("No current context")
-	}
-	return env.resultf("Current context: %s (%s)", name, gateway)
+	return printResult(env, o.format, row, o.name, sprintf("Current context: %s (%s)", o.name, row.Gateway))
 }
 
 func noSuchContext(name string, all credentials.Contexts) error {
@@ -61,18 +70,23 @@ func noSuchContext(name string, all credentials.Contexts) error {
 }
 
 func newContextRemoveCmd(env *Env) *cobra.Command {
-	return &cobra.Command{
+	var format formatFlags
+	cmd := &cobra.Command{
 		Use:     "remove NAME",
 		Aliases: []string{"rm", "delete"},
 		Short:   "Remove a context",
 		Long:    "Remove a context. What login saved for its gateway stays; logout removes that.",
-		Example: "  faas-cli context remove prod",
+		Example: "  faas-cli context remove prod\n  faas-cli context remove prod --output json",
 		Args:    exactArgs("the NAME of a context"),
-		RunE:    func(cmd *cobra.Command, args []string) error { return runContextRemove(cmd.Context(), env, args[0]) },
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return runContextRemove(cmd.Context(), env, args[0], format)
+		},
 	}
+	format.register(cmd)
+	return cmd
 }
 
-func runContextRemove(ctx context.Context, env *Env, name string) error {
+func runContextRemove(ctx context.Context, env *Env, name string, format formatFlags) error {
 	store, err := env.credentialStore()
 	if err != nil {
 		return err
@@ -91,25 +105,29 @@ func runContextRemove(ctx context.Context, env *Env, name string) error {
 	if err != nil {
 		return err
 	}
-	return env.resultf("Removed context %s", name)
+	return printResult(env, format, change{Name: name, Outcome: outcomeRemoved}, name, sprintf("Removed context %s", name))
 }
 
 func newContextCurrentCmd(env *Env) *cobra.Command {
-	return &cobra.Command{
+	var format formatFlags
+	cmd := &cobra.Command{
 		Use:     "current",
 		Short:   "Print the name of the current context",
 		Long:    "Print the name of the current context, or fail if there is none. --context and\nOPENFAAS_CONTEXT, which go before it, are not considered.",
-		Example: "  faas-cli context current",
+		Example: "  faas-cli context current\n  faas-cli context current --output json",
 		Args:    noArgs,
 		RunE: func(*cobra.Command, []string) error {
 			all, err := env.contexts()
 			if err != nil {
 				return err
 			}
-			if _, ok := all.Find(all.Current); !ok {
+			c, ok := all.Find(all.Current)
+			if !ok {
 				return withHint(errNoContext, "%s", contextsHint(all))
 			}
-			return env.resultf("%s", all.Current)
+			return printResult(env, format, contextRow{Context: c, Current: true}, c.Name, c.Name)
 		},
 	}
+	format.register(cmd)
+	return cmd
 }

@@ -53,6 +53,7 @@ Variables count as --env says, amounts of memory and CPU by their size.`,
 	}
 	o.stack.register(cmd)
 	o.gateway.register(cmd)
+	o.gateway.registerTimeout(cmd)
 	o.gateway.registerNamespace(cmd)
 	f := cmd.Flags()
 	f.Var(&o.tag, "tag", "image tag `format`: latest, sha, branch, describe, digest")
@@ -100,11 +101,11 @@ func runDiff(ctx context.Context, env *Env, o diffOptions) (differ, err error) {
 	if len(f.Functions) == 0 {
 		return nil, fmt.Errorf("%s has no functions", strings.Join(f.Paths, ", "))
 	}
-	wants, err := deployments(ctx, env, f, o)
+	client, t, err := env.gatewayClient(o.gateway, f.Gateway)
 	if err != nil {
 		return nil, err
 	}
-	client, _, err := env.gatewayClient(o.gateway, f.Gateway)
+	wants, err := deployments(ctx, env, f, t, o)
 	if err != nil {
 		return nil, err
 	}
@@ -124,15 +125,16 @@ func runDiff(ctx context.Context, env *Env, o diffOptions) (differ, err error) {
 }
 
 // deployments maps the functions of f as deploy does.
-func deployments(ctx context.Context, env *Env, f *stack.File, o diffOptions) ([]schema.FunctionDeployment, error) {
+func deployments(ctx context.Context, env *Env, f *stack.File, t target, o diffOptions) ([]schema.FunctionDeployment, error) {
 	image := env.imageNamer(o.tag)
 	var errs []error
 	out := make([]schema.FunctionDeployment, len(f.Functions))
 	for i := range f.Functions {
 		fn := &f.Functions[i]
+		namespace := env.namespaceAt(o.gateway, t, fn.Namespace)
 		name, err := image(ctx, fn)
 		if err == nil {
-			out[i], err = fn.Deployment(stack.Overrides{Image: name, Namespace: o.gateway.namespace, Dir: env.Dir})
+			out[i], err = fn.Deployment(stack.Overrides{Image: name, Namespace: namespace, Dir: env.Dir})
 		}
 		if err != nil {
 			errs = append(errs, err)

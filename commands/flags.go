@@ -69,7 +69,8 @@ type gatewayFlags struct {
 	tlsNoVerify bool
 	token       string
 	namespace   string
-	timeout     time.Duration // of one request of the control plane; 0: gateway.DefaultTimeout
+	timeout     time.Duration // of one request of the control plane; 0: no limit
+	bounded     bool          // the command has --timeout; else gateway.DefaultTimeout counts
 }
 
 // defaultGateway is the address of a gateway on this machine. A stack file
@@ -98,7 +99,13 @@ func (o *gatewayFlags) registerNamespace(cmd *cobra.Command) {
 
 // registerTimeout adds --timeout. Commands without it use the default.
 func (o *gatewayFlags) registerTimeout(cmd *cobra.Command) {
-	cmd.Flags().DurationVar(&o.timeout, "timeout", gateway.DefaultTimeout, "longest `time` for a request")
+	o.registerTimeoutOf(cmd, gateway.DefaultTimeout, "longest `time` for a request; 0 is no limit")
+}
+
+// registerTimeoutOf is registerTimeout with another default, or meaning more.
+func (o *gatewayFlags) registerTimeoutOf(cmd *cobra.Command, limit time.Duration, usage string) {
+	o.bounded = true
+	cmd.Flags().DurationVar(&o.timeout, "timeout", limit, usage)
 }
 
 // complete reads what only the parsed command line knows.

@@ -9,7 +9,7 @@ import (
 // formatFlags say how results are printed: --output, and --json for the
 // scripts that know only that.
 type formatFlags struct {
-	output output.Format
+	output output.Format // empty: a table, of commands whose --output is a file
 	json   bool
 }
 
@@ -18,6 +18,11 @@ func (o *formatFlags) register(cmd *cobra.Command) {
 	o.output = output.Table
 	cmd.Flags().VarP(&o.output, "output", "o", "print the result as `format`: table, wide, json, yaml or name")
 	cmd.Flags().BoolVarP(&o.json, "json", "j", false, "same as --output json")
+}
+
+// registerJSON adds --json/-j alone, where --output is a file or a folder.
+func (o *formatFlags) registerJSON(cmd *cobra.Command) {
+	cmd.Flags().BoolVarP(&o.json, "json", "j", false, "print the result as JSON")
 }
 
 func (o formatFlags) format() output.Format {
@@ -31,5 +36,5 @@ func (o formatFlags) format() output.Format {
 // belong on stdout too.
 func (o formatFlags) table() bool {
 	f := o.format()
-	return f == output.Table || f == output.Wide
+	return f == output.Table || f == output.Wide || f == ""
 }

@@ -19,6 +19,9 @@ import (
 //	those saved by login
 //	none, and no header either
 func (e *Env) gatewayClient(f gatewayFlags, stackGateway string) (*gateway.Client, target, error) {
+	if f.timeout < 0 {
+		return nil, target{}, usagef("--timeout %s: want 0 or more", f.timeout)
+	}
 	t, err := e.resolveTarget(f, stackGateway)
 	if err != nil {
 		return nil, target{}, err
@@ -34,7 +37,7 @@ func (e *Env) gatewayClient(f gatewayFlags, stackGateway string) (*gateway.Clien
 		return nil, target{}, err
 	}
 	gw := gateway.New(t.url, e.clientOver(transport), auth)
-	if f.timeout > 0 {
+	if f.bounded {
 		gw = gw.WithTimeout(f.timeout)
 	}
 	return gw, t, nil

@@ -17,10 +17,10 @@ import (
 
 type loginOptions struct {
 	gateway       gatewayFlags
+	format        formatFlags
 	username      string
 	password      string
 	passwordStdin bool
-	timeout       time.Duration
 }
 
 func newLoginCmd(env *Env) *cobra.Command {
@@ -36,7 +36,8 @@ On a terminal the password is asked for, elsewhere it comes from standard input
 with --password-stdin.`,
 		Example: `  faas-cli login
   echo -n "$PASSWORD" | faas-cli login --username admin --password-stdin
-  faas-cli login --gateway https://of.example.com`,
+  faas-cli login --gateway https://of.example.com
+  echo "$PASSWORD" | faas-cli login --password-stdin --output json`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			o.gateway.complete(cmd)
@@ -44,20 +45,18 @@ with --password-stdin.`,
 		},
 	}
 	o.gateway.registerAddress(cmd)
+	o.format.register(cmd)
 	f := cmd.Flags()
 	f.StringVarP(&o.username, "username", "u", "admin", "user `name`")
 	f.StringVarP(&o.password, "password", "p", "", "`password`; other users of the machine can see it, so prefer --password-stdin")
 	f.BoolVarP(&o.passwordStdin, "password-stdin", "s", false, "read the password from standard input")
-	f.DurationVar(&o.timeout, "timeout", 5*time.Second, "longest `time` for the gateway to answer")
+	o.gateway.registerTimeoutOf(cmd, 5*time.Second, "longest `time` for the gateway to answer; 0 is no limit")
 	return cmd
 }
 
 func runLogin(ctx context.Context, env *Env, o loginOptions) error {
-	switch {
-	case o.username == "" || strings.Contains(o.username, ":"):
+	if o.username == "" || strings.Contains(o.username, ":") {
 		return usagef("--username %q: a user name is not empty and has no colon", o.username)
-	case o.timeout < 0:
-		return usagef("--timeout %s: want 0 or more", o.timeout)
 	}
 	password, err := env.loginPassword(ctx, o)
 	if err != nil {
@@ -67,7 +66,6 @@ func runLogin(ctx context.Context, env *Env, o loginOptions) error {
 	if err != nil {
 		return err
 	}
-	client = client.WithTimeout(o.timeout)
 	env.warnPlainHTTP(client.BaseURL(), o.gateway)
 	env.progressf("Calling the OpenFaaS server to validate the credentials...")
 	accepted := client.WithAuth(gateway.BasicAuth(o.username, password))
@@ -88,7 +86,14 @@ func runLogin(ctx context.Context, env *Env, o loginOptions) error {
 	if err := store.Save(ctx, credentials.BasicEntry(t.url.String(), o.username, password)); err != nil {
 		return fmt.Errorf("save the credentials: %w", err)
 	}
-	return env.resultf("credentials saved for %s %s", o.username, t.url)
+	return printResult(env, o.format, account{Gateway: t.url.String(), Username: o.username}, t.url.String(),
+		sprintf("credentials saved for %s %s", o.username, t.url))
+}
+
+// account is what login and logout print for programs.
+type account struct {
+	Gateway  string `json:"gateway"`
+	Username string `json:"username,omitempty"`
 }
 
 // checkLogin asks for something that wants credentials. What comes with a 2xx

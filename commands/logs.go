@@ -31,6 +31,7 @@ type logsOptions struct {
 	nameColumn  bool
 	instance    bool
 	noReconnect bool
+	timeout     time.Duration
 }
 
 func newLogsCmd(env *Env) *cobra.Command {
@@ -79,6 +80,7 @@ up again where it was, at most five times in a row.`,
 	f.Var(&o.timeLayout, "time-format", "Go `layout` of the time, or its name (rfc3339nano, rfc1123, ansic, …); empty for no time")
 	f.BoolVar(&o.nameColumn, "name", false, "print the function's name")
 	f.BoolVar(&o.instance, "instance", false, "print the name of the replica")
+	f.DurationVar(&o.timeout, "timeout", 0, "longest `time` for the whole log; 0 is no limit")
 	f.BoolVar(&o.noReconnect, "no-reconnect", false, "fail when the connection is lost")
 	return cmd
 }
@@ -98,6 +100,8 @@ func (o *logsOptions) validate() error {
 		return err
 	case o.name != "" && o.all:
 		return usagef("--all and the function %q contradict each other", o.name)
+	case o.timeout < 0:
+		return usagef("--timeout %s: want 0 or more", o.timeout)
 	case o.lines < -1:
 		return usagef("--lines %d: want -1 for all lines, or a number of lines", o.lines)
 	}
@@ -244,6 +248,11 @@ func runLogs(ctx context.Context, env *Env, o logsOptions) error {
 	}
 	if o.format != logJSON {
 		env.warnPlainHTTP(client.BaseURL(), o.gateway)
+	}
+	if o.timeout > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeoutCause(ctx, o.timeout, fmt.Errorf("the log did not end within %s", o.timeout))
+		defer cancel()
 	}
 	printer := newLogPrinter(env.Term, o)
 	prefixes := make([]string, len(names))

@@ -61,8 +61,8 @@ func (r *logReader) run(ctx context.Context, q gateway.LogQuery) error {
 				r.reconnected(err, failures)
 			}
 			delay := firstReconnect << (failures - 1)
-			if err := sleep(ctx, delay-rand.N(delay/4)); err != nil {
-				return err
+			if sleep(ctx, delay-rand.N(delay/4)) != nil {
+				return err // why it is not connected says more
 			}
 			s, err = r.open(ctx, r.resume.query(q))
 			if err != nil {

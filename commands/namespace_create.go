@@ -8,6 +8,7 @@ import (
 
 type namespaceCreateOptions struct {
 	gateway gatewayFlags
+	format  formatFlags
 	maps    namespaceMaps
 }
 
@@ -17,7 +18,7 @@ func newNamespaceCreateCmd(env *Env) *cobra.Command {
 		Use:     "create NAME",
 		Short:   "Create a namespace",
 		Long:    "Create a namespace and mark it as one for functions.",
-		Example: "  faas-cli namespace create dev --label team=core",
+		Example: "  faas-cli namespace create dev --label team=core\n  faas-cli namespace create dev --output json",
 		Args:    exactArgs("the NAME of the namespace"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			o.gateway.complete(cmd)
@@ -26,6 +27,7 @@ func newNamespaceCreateCmd(env *Env) *cobra.Command {
 	}
 	o.gateway.register(cmd)
 	o.gateway.registerTimeout(cmd)
+	o.format.register(cmd)
 	o.maps.register(cmd)
 	return cmd
 }
@@ -40,8 +42,10 @@ func runNamespaceCreate(ctx context.Context, env *Env, o namespaceCreateOptions,
 		return err
 	}
 	env.progressf("Creating Namespace: %s", name)
-	if _, err := gw.CreateNamespace(ctx, ns); err != nil {
+	status, err := gw.CreateNamespace(ctx, ns)
+	if err != nil {
 		return err
 	}
-	return env.resultf("Namespace Created: %s", name)
+	return printResult(env, o.format, change{Name: name, Outcome: outcomeCreated, Status: int(status)}, name,
+		sprintf("Namespace Created: %s", name))
 }

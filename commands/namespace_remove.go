@@ -8,6 +8,7 @@ import (
 
 type namespaceRemoveOptions struct {
 	gateway gatewayFlags
+	format  formatFlags
 }
 
 func newNamespaceRemoveCmd(env *Env) *cobra.Command {
@@ -17,7 +18,7 @@ func newNamespaceRemoveCmd(env *Env) *cobra.Command {
 		Aliases: []string{"rm", "delete"},
 		Short:   "Remove a namespace",
 		Long:    "Remove a namespace with all functions and secrets in it.",
-		Example: "  faas-cli namespace remove dev",
+		Example: "  faas-cli namespace remove dev\n  faas-cli namespace remove dev --output json",
 		Args:    exactArgs("the NAME of the namespace"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			o.gateway.complete(cmd)
@@ -26,6 +27,7 @@ func newNamespaceRemoveCmd(env *Env) *cobra.Command {
 	}
 	o.gateway.register(cmd)
 	o.gateway.registerTimeout(cmd)
+	o.format.register(cmd)
 	return cmd
 }
 
@@ -35,8 +37,10 @@ func runNamespaceRemove(ctx context.Context, env *Env, o namespaceRemoveOptions,
 		return err
 	}
 	env.progressf("Deleting Namespace: %s", name)
-	if _, err := gw.DeleteNamespace(ctx, name); err != nil {
+	status, err := gw.DeleteNamespace(ctx, name)
+	if err != nil {
 		return err
 	}
-	return env.resultf("Namespace Removed: %s", name)
+	return printResult(env, o.format, change{Name: name, Outcome: outcomeRemoved, Status: int(status)}, name,
+		sprintf("Namespace Removed: %s", name))
 }

@@ -8,6 +8,7 @@ import (
 
 type namespaceUpdateOptions struct {
 	gateway gatewayFlags
+	format  formatFlags
 	maps    namespaceMaps
 }
 
@@ -18,7 +19,7 @@ func newNamespaceUpdateCmd(env *Env) *cobra.Command {
 		Short: "Change the labels and annotations of a namespace",
 		Long: `Replace the labels and annotations of a namespace by those given, and the mark
 that makes it one for functions. What is not given is gone.`,
-		Example: "  faas-cli namespace update dev --label team=core",
+		Example: "  faas-cli namespace update dev --label team=core\n  faas-cli namespace update dev --output json",
 		Args:    exactArgs("the NAME of the namespace"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			o.gateway.complete(cmd)
@@ -27,6 +28,7 @@ that makes it one for functions. What is not given is gone.`,
 	}
 	o.gateway.register(cmd)
 	o.gateway.registerTimeout(cmd)
+	o.format.register(cmd)
 	o.maps.register(cmd)
 	return cmd
 }
@@ -41,8 +43,10 @@ func runNamespaceUpdate(ctx context.Context, env *Env, o namespaceUpdateOptions,
 		return err
 	}
 	env.progressf("Updating Namespace: %s", name)
-	if _, err := gw.UpdateNamespace(ctx, ns); err != nil {
+	status, err := gw.UpdateNamespace(ctx, ns)
+	if err != nil {
 		return err
 	}
-	return env.resultf("Namespace Updated: %s", name)
+	return printResult(env, o.format, change{Name: name, Outcome: outcomeUpdated, Status: int(status)}, name,
+		sprintf("Namespace Updated: %s", name))
 }

@@ -22,6 +22,7 @@ type pluginGetOptions struct {
 	ownPath  bool // --path was given
 	key      string
 	verbose  bool
+	format   formatFlags
 }
 
 func newPluginGetCmd(env *Env) *cobra.Command {
@@ -34,13 +35,14 @@ without credentials; of its files only the one called NAME is taken.
 
 The version may be a digest (sha256:…), which pins the content. With --key the
 image must carry a cosign signature by that key.`,
-		Example: "  faas-cli plugin get pro\n  faas-cli plugin get pro --version 0.4.2 --key cosign.pub",
+		Example: "  faas-cli plugin get pro\n  faas-cli plugin get pro --version 0.4.2 --key cosign.pub\n  faas-cli plugin get pro --output json",
 		Args:    exactArgs("the NAME of the plugin"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			o.name, o.ownPath = args[0], cmd.Flags().Changed("path")
 			return runPluginGet(cmd.Context(), env, o)
 		},
 	}
+	o.format.register(cmd)
 	f := cmd.Flags()
 	f.StringVar(&o.registry, "registry", "ghcr.io/openfaasltd", "`registry` and path that the plugin's image is in")
 	f.StringVar(&o.version, "version", "latest", "tag or digest of the image")
@@ -84,10 +86,22 @@ func runPluginGet(ctx context.Context, env *Env, o pluginGetOptions) error {
 	if o.verbose {
 		env.progressf("Digest: %s", res.Digest)
 	}
+	line := sprintf("Downloaded in (%s)\n\nUsage:\n  faas-cli %s", took, o.name)
 	if o.ownPath {
-		return env.resultf("Wrote: %s (%s) in (%s)", res.Path, r.Platform(), took)
+		line = sprintf("Wrote: %s (%s) in (%s)", res.Path, r.Platform(), took)
 	}
-	return env.resultf("Downloaded in (%s)\n\nUsage:\n  faas-cli %s", took, o.name)
+	return printResult(env, o.format, fetchedPlugin{
+		Name: o.name, Path: res.Path, Digest: res.Digest, Platform: r.Platform().String(), Size: res.Size,
+	}, o.name, line)
+}
+
+// fetchedPlugin is what plugin get prints for programs.
+type fetchedPlugin struct {
+	Name     string `json:"name"`
+	Path     string `json:"path"`
+	Digest   string `json:"digest"` // of the image
+	Platform string `json:"platform"`
+	Size     int64  `json:"size"` // bytes
 }
 
 // abs returns a path that a user gave relative to the working folder.

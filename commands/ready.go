@@ -14,6 +14,7 @@ import (
 type readyOptions struct {
 	gateway  gatewayFlags
 	stack    stackFlags
+	format   formatFlags
 	attempts int
 	interval time.Duration
 }
@@ -26,7 +27,8 @@ func newReadyCmd(env *Env) *cobra.Command {
 		Long: `Wait until the gateway says that it is healthy or, with a NAME, until that
 function has a replica that can answer.`,
 		Example: `  faas-cli ready && faas-cli deploy
-  faas-cli ready hello --attempts 30 --interval 2s`,
+  faas-cli ready hello --attempts 30 --interval 2s
+  faas-cli ready hello --output json`,
 		Args: atMostOne,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			o.gateway.complete(cmd)
@@ -42,6 +44,7 @@ function has a replica that can answer.`,
 	o.gateway.registerTimeout(cmd)
 	o.gateway.registerNamespace(cmd)
 	o.stack.register(cmd)
+	o.format.register(cmd)
 	cmd.Flags().IntVar(&o.attempts, "attempts", 60, "how often to ask (`n` times)")
 	cmd.Flags().DurationVar(&o.interval, "interval", time.Second, "`time` between two attempts")
 	return cmd
@@ -65,10 +68,10 @@ func runReady(ctx context.Context, env *Env, o readyOptions, name string) error 
 	if err != nil {
 		return err
 	}
-	what := "gateway"
+	what, namespace := "gateway", ""
 	ask := gw.Health
 	if name != "" {
-		namespace := namespaceOf(name)
+		namespace = namespaceOf(name)
 		what = "function " + inNamespace(name, namespace)
 		ask = func(ctx context.Context) error { return askFunction(ctx, gw, name, namespace) }
 	}
@@ -83,10 +86,19 @@ func runReady(ctx context.Context, env *Env, o readyOptions, name string) error 
 		return fmt.Errorf("%s not ready after %d attempt(s) in %s: %w", what, o.attempts,
 			env.Now().Sub(start).Round(time.Millisecond), err)
 	}
+	r := readiness{Gateway: gw.BaseURL(), Name: name, Namespace: namespace, Ready: true}
 	if name == "" {
-		return env.resultf("OpenFaaS gateway is ready")
+		return printResult(env, o.format, r, r.Gateway, "OpenFaaS gateway is ready")
 	}
-	return env.resultf("Function %s is ready", name)
+	return printResult(env, o.format, r, name, sprintf("Function %s is ready", name))
+}
+
+// readiness is what ready prints for programs.
+type readiness struct {
+	Gateway   string `json:"gateway"`
+	Name      string `json:"name,omitempty"` // of the function; empty: the gateway itself
+	Namespace string `json:"namespace,omitempty"`
+	Ready     bool   `json:"ready"`
 }
 
 // errNotAvailable: the function is there, and none of its replicas are.

@@ -6,8 +6,10 @@ import (
 	"encoding/json"
 	"errors"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"github.com/spf13/cobra"
 
@@ -23,6 +25,7 @@ type registryLoginOptions struct {
 	accountID     string
 	region        string
 	force         bool
+	format        formatFlags
 }
 
 func newRegistryLoginCmd(env *Env) *cobra.Command {
@@ -36,10 +39,12 @@ remote builder or to make an image pull secret from. It does not log in.
 The file is readable by you only, and the folder is put into .gitignore. An
 existing file is kept unless --force says otherwise.`,
 		Example: `  echo "$TOKEN" | faas-cli registry-login --server ghcr.io -u me --password-stdin
-  faas-cli registry-login --ecr --account-id 123456789012 --region eu-west-1`,
+  faas-cli registry-login --ecr --account-id 123456789012 --region eu-west-1
+  faas-cli registry-login -u me --password-stdin --output json < token.txt`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return runRegistryLogin(cmd.Context(), env, o) },
 	}
+	o.format.register(cmd)
 	f := cmd.Flags()
 	f.StringVar(&o.server, "server", "https://index.docker.io/v1/", "the registry's `name`, the key of its credentials")
 	f.StringVarP(&o.username, "username", "u", "", "user `name`")
@@ -94,7 +99,20 @@ func runRegistryLogin(ctx context.Context, env *Env, o registryLoginOptions) err
 	if err := atomicfile.WriteBytes(file, 0o600, content); err != nil {
 		return err
 	}
-	return env.resultf("\nWrote ./credentials/config.json..OK")
+	const shown = "./" + registryLoginFolder + "/config.json"
+	return printResult(env, o.format, wroteAccounts{File: shown, Registries: config.registries()}, shown,
+		sprintf("\nWrote %s..OK", shown))
+}
+
+// wroteAccounts is what registry-login prints for programs.
+type wroteAccounts struct {
+	File       string   `json:"file"`
+	Registries []string `json:"registries"`
+}
+
+// registries are the names that the file has credentials for.
+func (c registryConfig) registries() []string {
+	return append(slices.Sorted(maps.Keys(c.Auths)), slices.Sorted(maps.Keys(c.CredHelpers))...)
 }
 
 func (o registryLoginOptions) config(ctx context.Context, env *Env) (registryConfig, error) {

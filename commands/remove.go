@@ -12,6 +12,7 @@ import (
 type removeOptions struct {
 	gateway  gatewayFlags
 	stack    stackFlags
+	format   formatFlags
 	parallel int
 }
 
@@ -25,11 +26,15 @@ func newRemoveCmd(env *Env) *cobra.Command {
 --filter or --regex leave. All are tried, also when one fails. Those of a stack
 file that are not deployed are no error.`,
 		Example: `  faas-cli remove hello
-  faas-cli remove -f stack.yaml --filter "api-*"`,
+  faas-cli remove -f stack.yaml --filter "api-*"
+  faas-cli remove --output json`,
 		Args: atMostOne,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			o.gateway.complete(cmd)
 			o.stack.complete(cmd)
+			if err := checkParallel(o.parallel); err != nil {
+				return err
+			}
 			if len(args) == 1 {
 				return runRemoveNamed(cmd.Context(), env, o, args[0])
 			}
@@ -40,6 +45,7 @@ file that are not deployed are no error.`,
 	o.gateway.registerTimeout(cmd)
 	o.gateway.registerNamespace(cmd)
 	o.stack.register(cmd)
+	o.format.register(cmd)
 	cmd.Flags().IntVar(&o.parallel, "parallel", defaultParallel, "remove `n` functions at once")
 	return cmd
 }
@@ -61,17 +67,10 @@ func runRemoveNamed(ctx context.Context, env *Env, o removeOptions, name string)
 		return err
 	}
 	namespace := env.namespaceAt(o.gateway, t, stackNamespace(file, name))
-	env.progressf("Deleting: %s", inNamespace(name, namespace))
-	if err := gw.Delete(ctx, name, namespace); err != nil {
-		return err
-	}
-	return env.resultf("Removed: %s", inNamespace(name, namespace))
+	return removeAll(ctx, env, o, gw, []change{{Name: name, Namespace: namespace}}, false)
 }
 
 func runRemoveStack(ctx context.Context, env *Env, o removeOptions) error {
-	if err := checkParallel(o.parallel); err != nil {
-		return err
-	}
 	file, err := env.requireStack(ctx, o.stack)
 	if err != nil {
 		return err
@@ -80,27 +79,34 @@ func runRemoveStack(ctx context.Context, env *Env, o removeOptions) error {
 	if err != nil {
 		return err
 	}
-	fns := file.Functions
-	full := func(i int) (name, namespace string) {
-		return fns[i].Name, env.namespaceAt(o.gateway, t, fns[i].Namespace)
+	fns := make([]change, len(file.Functions))
+	for i, fn := range file.Functions {
+		fns[i] = change{Name: fn.Name, Namespace: env.namespaceAt(o.gateway, t, fn.Namespace)}
 	}
-	absent := make([]bool, len(fns))
-	return inParallel(len(fns), o.parallel, func(i int) error {
-		name, namespace := full(i)
-		env.progressf("Deleting: %s", inNamespace(name, namespace))
-		err := gw.Delete(ctx, name, namespace)
-		if errors.Is(err, gateway.ErrNotFound) {
-			absent[i] = true
-			return nil
+	return removeAll(ctx, env, o, gw, fns, true)
+}
+
+// removeAll removes functions, several at once, and prints what became of each
+// in their order. absentOK says that one that is not deployed is no error.
+func removeAll(ctx context.Context, env *Env, o removeOptions, gw *gateway.Client, fns []change, absentOK bool) error {
+	err := inParallel(len(fns), o.parallel, func(i int) error {
+		fn := &fns[i]
+		env.progressf("Deleting: %s", inNamespace(fn.Name, fn.Namespace))
+		err := gw.Delete(ctx, fn.Name, fn.Namespace)
+		if fn.Outcome = outcomeRemoved; absentOK && errors.Is(err, gateway.ErrNotFound) {
+			fn.Outcome, err = outcomeAbsent, nil
 		}
 		return err
 	}, func(i int, err error) {
-		name, namespace := full(i)
+		full := inNamespace(fns[i].Name, fns[i].Namespace)
 		switch {
-		case absent[i]:
-			env.progressf("note: %s was not deployed", inNamespace(name, namespace))
-		case err == nil:
-			_ = env.resultf("Removed: %s", inNamespace(name, namespace)) // a closed pipe does not undo it
+		case err != nil:
+			fns[i] = fns[i].failed(err)
+		case fns[i].Outcome == outcomeAbsent:
+			env.progressf("note: %s was not deployed", full)
+		case o.format.table():
+			_ = env.resultf("Removed: %s", full) // a closed pipe does not undo it
 		}
 	})
+	return errors.Join(err, printChanges(env, o.format, fns))
 }

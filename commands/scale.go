@@ -14,8 +14,8 @@ import (
 type scaleOptions struct {
 	gateway gatewayFlags
 	stack   stackFlags
+	format  formatFlags
 	wait    bool
-	timeout time.Duration
 }
 
 func newScaleCmd(env *Env) *cobra.Command {
@@ -25,7 +25,7 @@ func newScaleCmd(env *Env) *cobra.Command {
 		Short: "Set the number of a function's replicas",
 		Long: `Set the number of a function's replicas. With 0 it stops, and most gateways start
 it again with the next invocation.`,
-		Example: "  faas-cli scale hello 3 --wait\n  faas-cli scale hello 0",
+		Example: "  faas-cli scale hello 3 --wait\n  faas-cli scale hello 0\n  faas-cli scale hello 2 --output json",
 		Args:    exactArgs("the NAME of the function", "the number N of replicas"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			o.gateway.complete(cmd)
@@ -36,8 +36,9 @@ it again with the next invocation.`,
 	o.gateway.register(cmd)
 	o.gateway.registerNamespace(cmd)
 	o.stack.register(cmd)
+	o.format.register(cmd)
 	cmd.Flags().BoolVar(&o.wait, "wait", false, "wait until that many replicas are available")
-	cmd.Flags().DurationVar(&o.timeout, "timeout", time.Minute, "longest `time` for the request, and for the wait")
+	o.gateway.registerTimeoutOf(cmd, gateway.DefaultTimeout, "longest `time` for the request, and for the wait; 0 is no limit")
 	return cmd
 }
 
@@ -50,7 +51,6 @@ func runScale(ctx context.Context, env *Env, o scaleOptions, name, count string)
 	if err != nil {
 		return err
 	}
-	gw = gw.WithTimeout(o.timeout)
 	namespace := namespaceOf(name)
 	status, err := gw.Scale(ctx, name, namespace, replicas)
 	if err != nil {
@@ -58,11 +58,20 @@ func runScale(ctx context.Context, env *Env, o scaleOptions, name, count string)
 	}
 	if o.wait {
 		env.progressf("Waiting for %d replica(s) of %s", replicas, inNamespace(name, namespace))
-		if err := waitForReplicas(ctx, gw, name, namespace, replicas, o.timeout); err != nil {
+		if err := waitForReplicas(ctx, gw, name, namespace, replicas, o.gateway.timeout); err != nil {
 			return err
 		}
 	}
-	return env.resultf("Scaled: %s to %d. %s.", inNamespace(name, namespace), replicas, status)
+	return printResult(env, o.format, scaled{Name: name, Namespace: namespace, Replicas: replicas, Status: int(status)}, name,
+		sprintf("Scaled: %s to %d. %s.", inNamespace(name, namespace), replicas, status))
+}
+
+// scaled is what scale prints for programs.
+type scaled struct {
+	Name      string `json:"name"`
+	Namespace string `json:"namespace,omitempty"`
+	Replicas  uint64 `json:"replicas"`
+	Status    int    `json:"status"` // of the accepted request
 }
 
 // waitInterval is how often functions are asked whether they are ready.

@@ -19,6 +19,7 @@ const secretsFolder = ".secrets"
 
 type secretApplyOptions struct {
 	gateway  gatewayFlags
+	format   formatFlags
 	trim     bool
 	parallel int
 }
@@ -31,7 +32,7 @@ func newSecretApplyCmd(env *Env) *cobra.Command {
 		Long: `Create a secret from each file in the folder .secrets, named like the file, or
 update it if it exists. Nothing is ever deleted. Files whose names cannot be
 secrets, and empty ones, are left out with a warning.`,
-		Example: "  faas-cli secret apply --namespace dev",
+		Example: "  faas-cli secret apply --namespace dev\n  faas-cli secret apply --output json",
 		Args:    noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			o.gateway.complete(cmd)
@@ -41,6 +42,7 @@ secrets, and empty ones, are left out with a warning.`,
 	o.gateway.register(cmd)
 	o.gateway.registerTimeout(cmd)
 	o.gateway.registerNamespace(cmd)
+	o.format.register(cmd)
 	cmd.Flags().BoolVar(&o.trim, "trim", true, "cut blanks and newlines off both ends of the values")
 	cmd.Flags().IntVar(&o.parallel, "parallel", defaultParallel, "send `n` secrets at once")
 	return cmd
@@ -59,8 +61,11 @@ func runSecretApply(ctx context.Context, env *Env, o secretApplyOptions) error {
 	if err != nil {
 		return err
 	}
-	if len(secrets) == 0 {
+	if len(secrets) == 0 && o.format.table() {
 		return env.resultf("No secrets in %s", secretsFolder)
+	}
+	if len(secrets) == 0 {
+		return printChanges(env, o.format, nil)
 	}
 	env.warnPlainHTTP(gw.BaseURL(), o.gateway)
 	// The list is of this namespace, so names are enough. What the server
@@ -73,39 +78,46 @@ func runSecretApply(ctx context.Context, env *Env, o secretApplyOptions) error {
 	for _, s := range present {
 		exists[s.Name] = true
 	}
-	lines := make([]string, len(secrets))
-	return inParallel(len(secrets), o.parallel, func(i int) error {
+	changes := make([]change, len(secrets))
+	err = inParallel(len(secrets), o.parallel, func(i int) error {
 		var err error
-		lines[i], err = applySecret(ctx, gw, secrets[i], exists[secrets[i].Name])
+		changes[i], err = applySecret(ctx, gw, secrets[i], exists[secrets[i].Name])
 		return err
 	}, func(i int, err error) {
-		if err == nil {
-			_ = env.resultf("%s", lines[i]) // a closed pipe does not undo what was applied
+		c := &changes[i]
+		c.Name, c.Namespace = secrets[i].Name, namespace
+		switch {
+		case err != nil:
+			*c = c.failed(err)
+		case o.format.table():
+			verb := map[string]string{outcomeCreated: "Created", outcomeUpdated: "Updated"}[c.Outcome]
+			_ = env.resultf("%s: %s %s", verb, inNamespace(c.Name, namespace), gateway.Accepted(c.Status)) // a closed pipe does not undo it
 		}
 	})
+	return errors.Join(err, printChanges(env, o.format, changes))
 }
 
 // applySecret makes a secret what it should be, also if it came or went since
 // the list was made.
-func applySecret(ctx context.Context, gw *gateway.Client, s schema.Secret, exists bool) (line string, err error) {
-	update := func() (string, error) {
+func applySecret(ctx context.Context, gw *gateway.Client, s schema.Secret, exists bool) (c change, err error) {
+	update := func() (change, error) {
 		status, err := gw.UpdateSecret(ctx, s)
-		return fmt.Sprintf("Updated: %s %s", inNamespace(s.Name, s.Namespace), status), err
+		return change{Outcome: outcomeUpdated, Status: int(status)}, err
 	}
-	create := func() (string, error) {
+	create := func() (change, error) {
 		status, err := gw.CreateSecret(ctx, s)
-		return fmt.Sprintf("Created: %s %s", inNamespace(s.Name, s.Namespace), status), err
+		return change{Outcome: outcomeCreated, Status: int(status)}, err
 	}
 	if exists {
-		if line, err = update(); errors.Is(err, gateway.ErrNotFound) {
+		if c, err = update(); errors.Is(err, gateway.ErrNotFound) {
 			return create()
 		}
-		return line, err
+		return c, err
 	}
-	if line, err = create(); errors.Is(err, gateway.ErrConflict) {
+	if c, err = create(); errors.Is(err, gateway.ErrConflict) {
 		return update()
 	}
-	return line, err
+	return c, err
 }
 
 // readSecretsFolder reads all of it before anything is sent, by name.

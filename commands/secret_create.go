@@ -12,6 +12,7 @@ import (
 type secretCreateOptions struct {
 	gateway gatewayFlags
 	source  secretSource
+	format  formatFlags
 	replace bool
 }
 
@@ -25,7 +26,8 @@ without either, from standard input. It is sent as text if it is UTF-8, else as
 bytes.`,
 		Example: `  faas-cli secret create db-password --from-file ./password.txt
   faas-cli secret generate | faas-cli secret create session-key
-  faas-cli secret create api-key --from-file key.bin --trim=false --replace`,
+  faas-cli secret create api-key --from-file key.bin --trim=false --replace
+  faas-cli secret create db-password --from-file ./password.txt --output json`,
 		Args: exactArgs("the NAME of the secret"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			o.gateway.complete(cmd)
@@ -37,6 +39,7 @@ bytes.`,
 	o.gateway.registerTimeout(cmd)
 	o.gateway.registerNamespace(cmd)
 	o.source.register(cmd)
+	o.format.register(cmd)
 	cmd.Flags().BoolVar(&o.replace, "replace", false, "update the secret if it exists")
 	return cmd
 }
@@ -55,11 +58,11 @@ func runSecretCreate(ctx context.Context, env *Env, o secretCreateOptions, name 
 	}
 	env.warnPlainHTTP(gw.BaseURL(), o.gateway)
 	env.progressf("Creating secret: %s", inNamespace(name, secret.Namespace))
+	outcome, verb := outcomeCreated, "Created"
 	status, err := gw.CreateSecret(ctx, secret)
 	if o.replace && errors.Is(err, gateway.ErrConflict) {
-		if status, err = gw.UpdateSecret(ctx, secret); err == nil {
-			return env.resultf("Updated: %s", status)
-		}
+		outcome, verb = outcomeUpdated, "Updated"
+		status, err = gw.UpdateSecret(ctx, secret)
 	}
 	if errors.Is(err, gateway.ErrConflict) {
 		return withHint(err, "--replace updates a secret that exists")
@@ -67,5 +70,7 @@ func runSecretCreate(ctx context.Context, env *Env, o secretCreateOptions, name 
 	if err != nil {
 		return err
 	}
-	return env.resultf("Created: %s", status)
+	return printResult(env, o.format,
+		change{Name: name, Namespace: secret.Namespace, Outcome: outcome, Status: int(status)}, name,
+		sprintf("%s: %s", verb, status))
 }

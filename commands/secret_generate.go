@@ -13,12 +13,14 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/faas-cli/faas-cli/internal/atomicfile"
+	"github.com/faas-cli/faas-cli/internal/output"
 )
 
 type secretGenerateOptions struct {
 	length int
 	output string
 	force  bool
+	format formatFlags
 }
 
 // maxGenerated bounds a generated secret, in random bytes.
@@ -33,10 +35,12 @@ func newSecretGenerateCmd(env *Env) *cobra.Command {
 		Long: `Print random bytes in base64, for use as a password or key. With --output they
 go into a private file instead, without a newline.`,
 		Example: `  faas-cli secret generate | faas-cli secret create session-key
-  faas-cli secret generate --length 64 --output .secrets/session-key`,
+  faas-cli secret generate --length 64 --output .secrets/session-key
+  faas-cli secret generate --json`,
 		Args: noArgs,
 		RunE: func(_ *cobra.Command, _ []string) error { return runSecretGenerate(env, o) },
 	}
+	o.format.registerJSON(cmd)
 	f := cmd.Flags()
 	f.IntVar(&o.length, "length", 32, "random `bytes`, before base64")
 	f.StringVarP(&o.output, "output", "o", "", "write to a `file` instead of standard output")
@@ -51,6 +55,9 @@ func runSecretGenerate(env *Env, o secretGenerateOptions) error {
 	random := make([]byte, o.length)
 	_, _ = rand.Read(random) // never fails
 	text := base64.StdEncoding.EncodeToString(random)
+	if o.output == "" && !o.format.table() {
+		return output.WriteJSON(env.Term.Out, generatedSecret{Length: o.length, Value: text})
+	}
 	if o.output == "" {
 		if env.Term.OutTTY {
 			text += "\n"
@@ -68,5 +75,13 @@ func runSecretGenerate(env *Env, o secretGenerateOptions) error {
 	if err := atomicfile.WriteBytes(path, 0o600, []byte(text)); err != nil {
 		return err
 	}
-	return env.resultf("Wrote %d-byte secret to %s", o.length, o.output)
+	return printResult(env, o.format, generatedSecret{Length: o.length, File: o.output}, o.output,
+		sprintf("Wrote %d-byte secret to %s", o.length, o.output))
+}
+
+// generatedSecret is what secret generate prints for programs.
+type generatedSecret struct {
+	Length int    `json:"length"`          // random bytes
+	Value  string `json:"value,omitempty"` // base64; where it went to no file
+	File   string `json:"file,omitempty"`
 }

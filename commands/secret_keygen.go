@@ -16,6 +16,7 @@ import (
 type secretKeygenOptions struct {
 	output string
 	force  bool
+	format formatFlags
 }
 
 func newSecretKeygenCmd(env *Env) *cobra.Command {
@@ -26,10 +27,11 @@ func newSecretKeygenCmd(env *Env) *cobra.Command {
 		Long: `Make a key pair for sealed secrets: FILE, to be kept, and FILE.pub, to give to those
 who seal. What was sealed for a lost private key is lost, so existing files are
 kept unless --force says otherwise.`,
-		Example: "  faas-cli secret keygen\n  faas-cli secret keygen --output ~/keys/builder",
+		Example: "  faas-cli secret keygen\n  faas-cli secret keygen --output ~/keys/builder --json",
 		Args:    noArgs,
 		RunE:    func(*cobra.Command, []string) error { return runSecretKeygen(env, o) },
 	}
+	o.format.registerJSON(cmd)
 	f := cmd.Flags()
 	f.StringVarP(&o.output, "output", "o", "key", "`file` of the private key")
 	f.BoolVar(&o.force, "force", false, "overwrite existing keys")
@@ -60,7 +62,16 @@ func runSecretKeygen(env *Env, o secretKeygenOptions) error {
 	if err := atomicfile.WriteBytes(public, 0o644, []byte(pub.String())); err != nil {
 		return err
 	}
-	return env.resultf("Wrote private key: %s\nWrote public key:  %s.pub\nKey ID:            %s", o.output, o.output, pub.ID())
+	keys := keyPair{PrivateKey: o.output, PublicKey: o.output + ".pub", KeyID: pub.ID()}
+	return printResult(env, o.format, keys, o.output, sprintf(
+		"Wrote private key: %s\nWrote public key:  %s\nKey ID:            %s", keys.PrivateKey, keys.PublicKey, keys.KeyID))
+}
+
+// keyPair is what secret keygen prints for programs.
+type keyPair struct {
+	PrivateKey string `json:"privateKey"` // a file
+	PublicKey  string `json:"publicKey"`  // a file
+	KeyID      string `json:"keyID"`
 }
 
 // mustNotExist refuses to overwrite a file (KB-58).

@@ -8,6 +8,7 @@ import (
 
 type secretRemoveOptions struct {
 	gateway gatewayFlags
+	format  formatFlags
 }
 
 func newSecretRemoveCmd(env *Env) *cobra.Command {
@@ -17,7 +18,7 @@ func newSecretRemoveCmd(env *Env) *cobra.Command {
 		Aliases: []string{"rm", "delete"},
 		Short:   "Remove a secret",
 		Long:    "Remove a secret. Functions that use it cannot be started any more.",
-		Example: "  faas-cli secret remove db-password --namespace dev",
+		Example: "  faas-cli secret remove db-password --namespace dev\n  faas-cli secret remove db-password --output json",
 		Args:    exactArgs("the NAME of the secret"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			o.gateway.complete(cmd)
@@ -27,6 +28,7 @@ func newSecretRemoveCmd(env *Env) *cobra.Command {
 	o.gateway.register(cmd)
 	o.gateway.registerTimeout(cmd)
 	o.gateway.registerNamespace(cmd)
+	o.format.register(cmd)
 	return cmd
 }
 
@@ -39,5 +41,6 @@ func runSecretRemove(ctx context.Context, env *Env, o secretRemoveOptions, name 
 	if err := gw.DeleteSecret(ctx, name, namespace); err != nil {
 		return err
 	}
-	return env.resultf("Removed: %s", inNamespace(name, namespace))
+	return printResult(env, o.format, change{Name: name, Namespace: namespace, Outcome: outcomeRemoved}, name,
+		sprintf("Removed: %s", inNamespace(name, namespace)))
 }

@@ -2,8 +2,10 @@ package commands
 
 import (
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -22,6 +24,7 @@ type secretSealOptions struct {
 	files    []string
 	output   string
 	force    bool
+	format   formatFlags
 }
 
 func newSecretSealCmd(env *Env) *cobra.Command {
@@ -38,6 +41,7 @@ of the secrets are in the clear.`,
 			return runSecretSeal(env, o)
 		},
 	}
+	o.format.registerJSON(cmd)
 	f := cmd.Flags()
 	f.StringArrayVar(&o.literals, "from-literal", nil, "`NAME=VALUE` to seal (repeatable)")
 	f.StringArrayVar(&o.files, "from-file", nil, "`NAME=FILE` whose content to seal (repeatable)")
@@ -75,7 +79,15 @@ func runSecretSeal(env *Env, o secretSealOptions) error {
 	if err := atomicfile.WriteBytes(path, 0o600, sealed); err != nil {
 		return err
 	}
-	return env.resultf("Sealed %d secret(s) to %s (key ID: %s)", len(values), o.output, key.ID())
+	return printResult(env, o.format, sealedSecrets{File: o.output, Names: slices.Sorted(maps.Keys(values)), KeyID: key.ID()}, o.output,
+		sprintf("Sealed %d secret(s) to %s (key ID: %s)", len(values), o.output, key.ID()))
+}
+
+// sealedSecrets is what secret seal prints for programs.
+type sealedSecrets struct {
+	File  string   `json:"file"`
+	Names []string `json:"names"`
+	KeyID string   `json:"keyID"`
 }
 
 // values reads what is to be sealed. A literal may be empty; a name may not,

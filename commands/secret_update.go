@@ -9,6 +9,7 @@ import (
 type secretUpdateOptions struct {
 	gateway gatewayFlags
 	source  secretSource
+	format  formatFlags
 }
 
 func newSecretUpdateCmd(env *Env) *cobra.Command {
@@ -20,7 +21,7 @@ func newSecretUpdateCmd(env *Env) *cobra.Command {
 		Long: `Give a secret a new value, from --from-file, from --from-literal or, without
 either, from standard input. Functions that run already may have to be
 restarted to see it.`,
-		Example: "  faas-cli secret update db-password --from-file ./password.txt",
+		Example: "  faas-cli secret update db-password --from-file ./password.txt\n  echo s3cret | faas-cli secret update db-password --output json",
 		Args:    exactArgs("the NAME of the secret"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			o.gateway.complete(cmd)
@@ -32,6 +33,7 @@ restarted to see it.`,
 	o.gateway.registerTimeout(cmd)
 	o.gateway.registerNamespace(cmd)
 	o.source.register(cmd)
+	o.format.register(cmd)
 	return cmd
 }
 
@@ -50,5 +52,7 @@ func runSecretUpdate(ctx context.Context, env *Env, o secretUpdateOptions, name 
 	if err != nil {
 		return err
 	}
-	return env.resultf("Updated: %s", status)
+	return printResult(env, o.format,
+		change{Name: name, Namespace: secret.Namespace, Outcome: outcomeUpdated, Status: int(status)}, name,
+		sprintf("Updated: %s", status))
 }

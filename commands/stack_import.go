@@ -44,6 +44,7 @@ faas-cli diff of the result shows no difference.`,
 		},
 	}
 	o.gateway.register(cmd)
+	o.gateway.registerTimeout(cmd)
 	o.gateway.registerNamespace(cmd)
 	return cmd
 }
@@ -61,14 +62,15 @@ func runStackImport(ctx context.Context, env *Env, o stackImportOptions) error {
 	if err != nil {
 		return err
 	}
-	functions, err := client.Functions(ctx, o.gateway.namespace)
+	namespace := env.namespaceAt(o.gateway, t, "")
+	functions, err := client.Functions(ctx, namespace)
 	if err != nil {
 		return err
 	}
 	if functions, err = chosen(functions, o.names); err != nil {
 		return err
 	}
-	text, leftOut := stack.Import(t.url.String(), functions, o.gateway.namespace != "")
+	text, leftOut := stack.Import(t.url.String(), functions, namespace != "")
 	for _, name := range leftOut {
 		env.warnf("%s is left out: a stack file cannot hold a function of that name, or has it already", name)
 	}

@@ -38,11 +38,29 @@ func TestEveryCommandExplainsItself(t *testing.T) {
 		if f := cmd.Flags().Lookup("json"); f != nil && cmd.Flags().Lookup("output") == nil {
 			t.Errorf("%s: --json but no --output", cmd.CommandPath())
 		}
+		if cmd.Runnable() && !cmd.HasSubCommands() && printsResults(cmd) && cmd.Flags().Lookup("output") == nil {
+			t.Errorf("%s: prints results, but has no --output", cmd.CommandPath())
+		}
 		for _, sub := range cmd.Commands() {
 			walk(sub)
 		}
 	}
 	walk(newRootCmd(env))
+}
+
+// printsResults says that a command tells what a gateway or our settings hold,
+// or what it changed there.
+func printsResults(cmd *cobra.Command) bool {
+	path := strings.TrimPrefix(cmd.CommandPath(), "faas-cli ")
+	switch path {
+	case "invoke", "stack import": // what a function answers; a stack file
+		return false
+	case "new", "stack add": // they write files
+		return false
+	}
+	group, _, _ := strings.Cut(path, " ")
+	return cmd.Flags().Lookup("gateway") != nil ||
+		slices.Contains([]string{"context", "doctor", "namespace", "plugin", "registry-login", "secret", "store", "version"}, group)
 }
 
 // TestOriginalFlags holds the commands, aliases and flags that scripts use.

@@ -42,6 +42,7 @@ provider. With --output json a gateway that does not answer is an error.`,
 		},
 	}
 	o.gateway.register(cmd)
+	o.gateway.registerTimeoutOf(cmd, infoTimeout, "longest `time` for the gateway to answer; 0 is no limit")
 	o.stack.register(cmd)
 	o.format.register(cmd)
 	f := cmd.Flags()
@@ -70,7 +71,7 @@ type versionInfo struct {
 }
 
 const (
-	// infoTimeout bounds the question to the gateway.
+	// infoTimeout bounds the question to the gateway unless --timeout does.
 	infoTimeout = 5 * time.Second
 	// releaseTimeout bounds the look for a newer release, of which a version
 	// can do without.
@@ -126,7 +127,7 @@ func (e *Env) gatewayInfo(ctx context.Context, o versionOptions) (schema.Gateway
 	if err != nil {
 		return schema.GatewayInfo{}, "", err
 	}
-	info, err := client.WithTimeout(infoTimeout).Info(gateway.WithoutRetry(ctx))
+	info, err := client.Info(gateway.WithoutRetry(ctx))
 	return info, client.BaseURL(), err
 }
 
