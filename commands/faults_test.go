@@ -330,12 +330,12 @@ func interruptOnce(t *testing.T, where http.Handler, cmd gatewayCommand) time.Du
 func TestGatewayCommandsAreComplete(t *testing.T) {
 	t.Parallel()
 	others := map[string]string{
-		"context add":  "saves the address",
-		"doctor":       "reports what is wrong as its result (doctor_checks.txtar)",
-		"logout":       "forgets the address",
-		"new":          "writes the address",
-		"push":         "asks only whether the local platform is there",
-		"stack add":    "writes the address",
+		"context add": "saves the address",
+		"doctor":      "reports what is wrong as its result (doctor_checks.txtar)",
+		"logout":      "forgets the address",
+		"new":         "writes the address",
+		"push":        "asks only whether the local platform is there",
+		"stack add":   "writes the address",
 	}
 	env, _, _ := faultEnv(t, "")
 	root := newRootCmd(env)
