@@ -209,12 +209,17 @@ func (o buildFlags) single() (stack.Function, bool, error) {
 	if err := stack.CheckName(o.name); err != nil {
 		return stack.Function{}, true, &UsageError{Err: fmt.Errorf("--name: %w", err)}
 	}
-	fn := stack.Function{Name: o.name, Function: schema.Function{Language: o.lang, Handler: o.handler, Image: o.image}}
-	if strings.EqualFold(fn.Language, dockerfileLang) {
-		fn.Language = dockerfileLang
-	}
+	fn := stack.Function{Name: o.name, Function: schema.Function{Language: normaliseLang(o.lang), Handler: o.handler, Image: o.image}}
 	return fn, true, nil
 }
 
 // dockerfileLang is the language of functions that bring their own Dockerfile.
 const dockerfileLang = "dockerfile"
+
+// normaliseLang lets "dockerfile" be written in any case.
+func normaliseLang(lang string) string {
+	if strings.EqualFold(lang, dockerfileLang) {
+		return dockerfileLang
+	}
+	return lang
+}

@@ -62,6 +62,7 @@ everything else in an existing file stay as they are.`,
 				return cmd.Help()
 			}
 			o.gateway.complete(cmd)
+			o.lang = normaliseLang(o.lang)
 			o.templates.complete(cmd)
 			o.files = nil
 			if cmd.Flags().Changed("yaml") {

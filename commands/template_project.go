@@ -119,8 +119,9 @@ func (e *Env) traceGit(args []string) { e.progressf("git %s", strings.Join(args,
 
 // functionTemplates makes sure that the templates of the functions are at
 // hand: those that are missing are pulled, at the same time and each once.
-// Functions that are not built, and those without a lang, need none. The
-// caller opens the templates from what is returned, and closes it.
+// Functions that are not built, those without a lang and those that bring their
+// own Dockerfile need none. The caller opens the templates from what is
+// returned, and closes it.
 func (e *Env) functionTemplates(ctx context.Context, o templateFlags, s templateSources, fns []stack.Function) (*templateProject, error) {
 	p, err := e.openTemplates(o, s)
 	if err != nil {
@@ -128,7 +129,7 @@ func (e *Env) functionTemplates(ctx context.Context, o templateFlags, s template
 	}
 	var names []string
 	for _, fn := range fns {
-		if !fn.SkipBuild {
+		if !fn.SkipBuild && !strings.EqualFold(fn.Language, dockerfileLang) {
 			names = append(names, fn.Language)
 		}
 	}

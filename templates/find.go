@@ -28,8 +28,7 @@ func (p *Project) Find(ctx context.Context, name string) (Template, error) {
 // in the template folder, then in what the lock and the stack file name, then
 // in the stores, then among those embedded. What the lock pins is installed as
 // it is pinned, and nobody is asked. Missing ones are fetched at the same
-// time, each repository once. Empty names and duplicates are ignored, and so
-// is "dockerfile" where it is missing: a build uses none of its files.
+// time, each repository once. Empty names and duplicates are ignored.
 //
 // It fails with a *NotFoundError for each that is nowhere, and with whatever
 // went wrong with the others, in the order of names.
@@ -100,9 +99,6 @@ func (p *Project) plan(ctx context.Context, name string) (*plan, error) {
 	}
 	if p.Locked {
 		return nil, &LockedError{Template: name, Why: "it is missing and not pinned"}
-	}
-	if n.Ref == "" && strings.EqualFold(n.Base, dockerfileLang) {
-		return nil, nil
 	}
 	for _, d := range p.Declared {
 		if d.Name != name {

@@ -234,7 +234,7 @@ func (e *ConfigError) Unwrap() error { return e.Err }
 func openFS(name string, fsys fs.FS) (Template, error) {
 	cfg, err := readConfig(fsys)
 	if err != nil {
-		return Template{}, &ConfigError{Template: name, Err: err}
+		return Template{}, &ConfigError{Template: name, Err: plainPath(err)}
 	}
 	return Template{Name: name, Config: cfg, FS: fsys}, nil
 }

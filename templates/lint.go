@@ -87,6 +87,10 @@ func Rules() []Rule {
 	return rules
 }
 
+// dockerfileLang is the language whose functions bring their own Dockerfile; its
+// template has none.
+const dockerfileLang = "dockerfile"
+
 // Lint checks the template in fsys. name is that of its folder. Findings are
 // sorted by file and line; those that a "# lint: ignore RULE" comment in the
 // line or the one above names are left out, and such a comment at the top of

@@ -54,10 +54,6 @@ func (p *Project) warn(format string, args ...any) {
 	}
 }
 
-// dockerfileLang is the language whose functions bring their own Dockerfile.
-// A build uses no file of its template.
-const dockerfileLang = "dockerfile"
-
 // Open opens a template that is at hand: linked, installed or embedded. It
 // asks nobody. It fails as Folder.Open does.
 func (p *Project) Open(name string) (Template, error) {

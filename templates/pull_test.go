@@ -234,7 +234,7 @@ func TestWhereATemplateIsLookedFor(t *testing.T) {
 	p.Stores = Stores{st}
 	p.Declared = []schema.TemplateSource{{Name: "bb", Source: declared}}
 	write(t, p.Dir, map[string]string{"template/cc/template.yml": ""})
-	if err := p.Ensure(t.Context(), []string{"cc", "bb", "dockerfile"}); err != nil || requests.Load() != 0 {
+	if err := p.Ensure(t.Context(), []string{"cc", "bb"}); err != nil || requests.Load() != 0 {
 		t.Errorf("%v; the store was asked %d times for nothing", err, requests.Load())
 	}
 	if read(t, p, "template/bb/template.yml") != "from: stack\n" {

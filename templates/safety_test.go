@@ -211,7 +211,7 @@ func TestRedirectsToOtherSchemesAreRefused(t *testing.T) {
 func TestParseSource(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
-	write(t, dir, map[string]string{"r/x": "", "r#v1/x": "", "deep/x": ""})
+	write(t, dir, map[string]string{"r/x": "", "r#v1/x": "", "deep/x/y": "", "deep/own/.git/HEAD": ""})
 	for s, want := range map[string]Source{
 		"https://h/a/b":                  {Repo: "https://h/a/b"},
 		"https://h/a/b#v1.2":             {Repo: "https://h/a/b", Ref: "v1.2"},
@@ -223,6 +223,8 @@ func TestParseSource(t *testing.T) {
 		"r#v1":                           {Repo: "r#v1", Local: filepath.Join(dir, "r#v1")},
 		"r#v2":                           {Repo: "r", Ref: "v2", Local: filepath.Join(dir, "r")},
 		"deep//some/where#v2":            {Repo: "deep", Path: "some/where", Ref: "v2", Local: filepath.Join(dir, "deep")},
+		"deep//x":                        {Repo: "deep", Path: "x", Local: filepath.Join(dir, "deep")},
+		"deep//own":                      {Repo: "deep//own", Local: filepath.Join(dir, "deep", "own")},
 		filepath.Join(dir, "r"):          {Repo: filepath.Join(dir, "r"), Local: filepath.Join(dir, "r")},
 		"https://u:secret@h/a#feature/x": {Repo: "https://u:secret@h/a", Ref: "feature/x"},
 	} {

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+	"slices"
 	"strings"
 	"unicode"
 )
@@ -28,7 +29,8 @@ type Source struct {
 
 // ParseSource reads REPO[//PATH][#REF]. REPO is a path that exists, relative
 // to dir, or a git URL (https, http, ssh, git) or git@HOST:PATH. A path that
-// exists as it is written is taken so, whatever it contains. Errors wrap
+// exists as it is written is taken so, whatever it contains; one with a // in it
+// only where that is a repository of its own. Errors wrap
 // ErrInvalidSource or, for the ref, ErrInvalidName.
 func ParseSource(s, dir string) (Source, error) {
 	for _, r := range s {
@@ -73,16 +75,28 @@ func ParseSource(s, dir string) (Source, error) {
 	return src, nil
 }
 
-// existing returns the absolute form of a path that exists.
+// existing returns the absolute form of a path that exists and can be meant.
 func existing(dir, p string) (string, bool) {
 	if p == "" {
 		return "", false
 	}
+	_, inner := cutPath(p)
 	if !filepath.IsAbs(p) {
 		p = filepath.Join(dir, p)
 	}
+	if inner != "" && !isRepository(p) {
+		return "", false
+	}
 	_, err := os.Stat(p)
 	return p, err == nil
+}
+
+// isRepository says whether a path looks like a repository, bare or not.
+func isRepository(p string) bool {
+	return slices.ContainsFunc([]string{".git", "HEAD"}, func(name string) bool {
+		_, err := os.Stat(filepath.Join(p, name))
+		return err == nil
+	})
 }
 
 // cutPath splits REPO//PATH. The slashes after a URL's scheme do not count.

@@ -41,11 +41,10 @@ func ShortID(commit string) string {
 
 // List describes the templates that are installed or pinned, sorted by name.
 func (p *Project) List() ([]Status, error) {
-	installed, err := p.Folder.Names()
+	names, err := p.Folder.Names()
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, err
 	}
-	names := slices.Clone(installed)
 	for _, n := range p.Lock.Names() {
 		if !slices.Contains(names, n) {
 			names = append(names, n)
@@ -55,17 +54,20 @@ func (p *Project) List() ([]Status, error) {
 	defer p.saveStats()
 	all := make([]Status, len(names))
 	for i, n := range names {
-		if all[i], err = p.status(n, slices.Contains(installed, n)); err != nil {
+		if all[i], err = p.status(n); err != nil {
 			return nil, err
 		}
 	}
 	return all, nil
 }
 
-func (p *Project) status(name string, installed bool) (Status, error) {
+func (p *Project) status(name string) (Status, error) {
 	s := Status{Name: name}
+	installed, err := p.Folder.Has(name)
+	if err != nil {
+		return s, err
+	}
 	if installed {
-		var err error
 		if s.Digest, err = p.installedDigest(name); err != nil {
 			return s, err
 		}
