@@ -2,6 +2,7 @@ package templates
 
 import (
 	"context"
+	"crypto/rand"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
@@ -27,6 +28,8 @@ import (
 //	refs/HEX.json           a repository: which commits its refs named last
 //	stores/HEX.json         a store: its manifest and ETag
 //	stats/HEX.json          an installed template: its digest, and what its files looked like
+//	locks/NAME              what keeps processes apart
+//	tmp/...                 what is being made or removed
 type Cache struct{ dir string }
 
 // OpenCache returns the cache in dir, which need not exist.
@@ -130,17 +133,68 @@ func (c *Cache) hasTree(digest string) bool {
 	return err == nil
 }
 
-// temp makes a fresh folder on the file system of the cache.
-func (c *Cache) temp(pattern string) (string, error) {
-	dir := filepath.Join(c.dir, cacheTemp)
-	if err := os.MkdirAll(dir, 0o755); err != nil {
-		return "", fmt.Errorf("template cache: %w", err)
+// A tempDir is a fresh folder on the file system of the cache.
+type tempDir struct {
+	path string
+	lock *filelock.Lock
+}
+
+// temp makes a temporary folder, and takes away those that killed processes
+// left: as long as one is in use its process holds a shared lock.
+func (c *Cache) temp(ctx context.Context, pattern string) (*tempDir, error) {
+	if err := c.sweep(); err != nil {
+		return nil, err
 	}
-	name, err := os.MkdirTemp(dir, pattern)
+	lock, err := c.lock(cacheTemp, func(path string) (*filelock.Lock, error) { return filelock.Shared(ctx, path) })
 	if err != nil {
-		return "", fmt.Errorf("template cache: %w", err)
+		return nil, err
 	}
-	return name, nil
+	dir := filepath.Join(c.dir, cacheTemp)
+	if err = os.MkdirAll(dir, 0o755); err == nil {
+		dir, err = os.MkdirTemp(dir, pattern)
+	}
+	if err != nil {
+		lock.Release()
+		return nil, fmt.Errorf("template cache: %w", err)
+	}
+	return &tempDir{path: dir, lock: lock}, nil
+}
+
+// remove takes the folder away; what cannot be removed the next sweep finds.
+func (d *tempDir) remove() {
+	_ = os.RemoveAll(d.path)
+	d.lock.Release()
+}
+
+// sweep removes the temporary folders of killed processes, unless another
+// process is using one now.
+func (c *Cache) sweep() error {
+	lock, err := c.lock(cacheTemp, filelock.Try)
+	if errors.Is(err, filelock.ErrHeld) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	defer lock.Release()
+	dir := filepath.Join(c.dir, cacheTemp)
+	left, err := os.ReadDir(dir)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	for _, e := range left { // not the folder itself, which drop uses without the lock
+		err = errors.Join(err, os.RemoveAll(filepath.Join(dir, e.Name())))
+	}
+	return err
+}
+
+// lock takes a lock of the cache, in the way given.
+func (c *Cache) lock(name string, take func(path string) (*filelock.Lock, error)) (*filelock.Lock, error) {
+	dir := filepath.Join(c.dir, "locks")
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return nil, fmt.Errorf("template cache: %w", err)
+	}
+	return take(filepath.Join(dir, name))
 }
 
 // adopt moves a complete folder to its place. Another process may have been
@@ -158,15 +212,16 @@ func (c *Cache) adopt(dir, digest string) error {
 
 // drop takes a damaged content out of the way.
 func (c *Cache) drop(digest string) error {
-	tmp, err := c.temp("damaged-*")
-	if err != nil {
-		return err
-	}
-	// Moved first, so that nobody sees a part of it.
-	if err := os.Rename(c.tree(digest), filepath.Join(tmp, "tree")); err != nil && !errors.Is(err, fs.ErrNotExist) {
+	dir := filepath.Join(c.dir, cacheTemp)
+	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return fmt.Errorf("template cache: %w", err)
 	}
-	return os.RemoveAll(tmp)
+	gone := filepath.Join(dir, "gone-"+rand.Text())
+	// Moved first, so that nobody sees a part of it.
+	if err := os.Rename(c.tree(digest), gone); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("template cache: %w", err)
+	}
+	return os.RemoveAll(gone)
 }
 
 // A CacheEntry is one content in the cache.
@@ -269,25 +324,19 @@ func (c *Cache) Prune(since time.Time) (removed int, freed int64, err error) {
 		removed++
 		freed += e.Bytes
 	}
-	for _, part := range []string{cacheRevisions, cacheRefs, cacheStores, cacheStats, cacheTemp} {
+	for _, part := range []string{cacheRevisions, cacheRefs, cacheStores, cacheStats} {
 		if err := c.prunePart(part, since); err != nil {
 			return removed, freed, err
 		}
 	}
-	return removed, freed, nil
+	return removed, freed, c.sweep()
 }
-
-// staleTemp is how old a temporary folder is when its process is surely gone.
-const staleTemp = 24 * time.Hour
 
 func (c *Cache) prunePart(part string, since time.Time) error {
 	dir := filepath.Join(c.dir, part)
 	files, err := os.ReadDir(dir)
 	if err != nil {
 		return nil // nothing there
-	}
-	if part == cacheTemp {
-		since = since.Add(-staleTemp)
 	}
 	for _, f := range files {
 		info, err := f.Info()
@@ -329,11 +378,7 @@ func digestDir(dir string) (string, error) {
 // returned function ends that. The lock is a file in the cache: nothing is
 // left in the project.
 func (c *Cache) exclusive(ctx context.Context, project string) (func(), error) {
-	dir := filepath.Join(c.dir, "locks")
-	if err := os.MkdirAll(dir, 0o755); err != nil {
-		return nil, fmt.Errorf("template cache: %w", err)
-	}
-	held, err := filelock.Exclusive(ctx, filepath.Join(dir, hashKey(project)))
+	held, err := c.lock(hashKey(project), func(path string) (*filelock.Lock, error) { return filelock.Exclusive(ctx, path) })
 	if err != nil {
 		return nil, err
 	}

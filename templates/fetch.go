@@ -229,7 +229,7 @@ func (f *Fetcher) askCommit(ctx context.Context, at place, src Source, short str
 	if err != nil {
 		return "", err
 	}
-	defer repo.remove()
+	defer repo.dir.remove()
 	if err := repo.fetch(ctx, nil, "--filter=tree:0", "--no-tags", remote, "+refs/heads/*:refs/heads/*", "+refs/tags/*:refs/tags/*"); err != nil {
 		return "", &FetchError{Source: src.String(), Op: "fetch", Err: err}
 	}
@@ -270,19 +270,19 @@ const remote = "origin"
 // nothing is ever checked out, so no filter, attribute or hook can run.
 type bareRepo struct {
 	git git.Git
-	dir string
+	dir *tempDir
 }
 
 func (f *Fetcher) bare(ctx context.Context, at place) (*bareRepo, error) {
-	dir, err := f.Cache.temp("fetch-*")
+	dir, err := f.Cache.temp(ctx, "fetch-*")
 	if err != nil {
 		return nil, err
 	}
 	r := &bareRepo{git: at.git, dir: dir}
-	r.git.Dir = dir
+	r.git.Dir = dir.path
 	r.git.Config = []string{"remote." + remote + ".url=" + at.url, "fetch.negotiationAlgorithm=noop"}
 	if _, err := r.git.Output(ctx, "init", "-q", "--bare", "--template="); err != nil {
-		r.remove()
+		dir.remove()
 		return nil, fmt.Errorf("prepare a fetch: %w", err)
 	}
 	return r, nil
@@ -295,8 +295,6 @@ func (r *bareRepo) fetch(ctx context.Context, in io.Reader, args ...string) erro
 	}
 	return r.git.Run(ctx, in, nil, append(full, args...)...)
 }
-
-func (r *bareRepo) remove() { _ = os.RemoveAll(r.dir) } // the cache's prune takes what is left
 
 // Fetch makes sure that the cache holds the named templates (nil: all) of a
 // commit, and returns what the commit has. Names that it lacks are a
@@ -376,7 +374,7 @@ func (f *Fetcher) fetch(ctx context.Context, src Source, commit string, names []
 		if err != nil {
 			return revision{}, err
 		}
-		defer repo.remove()
+		defer repo.dir.remove()
 		if err := f.fetchCommit(ctx, repo, src, commit, names); err != nil {
 			return revision{}, err
 		}

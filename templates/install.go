@@ -24,18 +24,18 @@ var errDamaged = errors.New("cache entry damaged")
 // whole or not at all, over whatever was there. Missing parents are made, and
 // taken away again on failure.
 func (f *Folder) install(ctx context.Context, c *Cache, name, digest string, meta Meta) error {
-	parent, base, undo, err := f.parent(name)
+	root, undo, err := f.parents(name)
 	if err != nil {
 		return fmt.Errorf("install template %q: %w", name, err)
 	}
-	defer parent.Close()
+	defer root.Close()
 	stage := stagePrefix + rand.Text()
-	err = stageTree(ctx, parent, stage, c.tree(digest), name, digest, meta)
+	err = stageTree(ctx, root, stage, c.tree(digest), name, digest, meta)
 	if err == nil {
-		err = swap(parent, stage, base)
+		err = swap(root, stage, filepath.FromSlash(name))
 	}
 	if err != nil {
-		_ = parent.RemoveAll(stage)
+		_ = root.RemoveAll(stage)
 		undo()
 		if errors.Is(err, errDamaged) {
 			return err
@@ -45,11 +45,9 @@ func (f *Folder) install(ctx context.Context, c *Cache, name, digest string, met
 	return nil
 }
 
-// parent opens the folder that holds the template's own, which it makes if
-// need be; undo removes what was made and is still empty.
-func (f *Folder) parent(name string) (root *os.Root, base string, undo func(), err error) {
-	dir, base := path.Split(path.Join(Dir, name))
-	dir = path.Clean(dir)
+// parents opens the template folder and makes the folders that are to hold the
+// template, if need be; undo removes what was made and is still empty.
+func (f *Folder) parents(name string) (root *os.Root, undo func(), err error) {
 	var made []string
 	undo = func() {
 		for i := len(made) - 1; i >= 0; i-- {
@@ -57,26 +55,46 @@ func (f *Folder) parent(name string) (root *os.Root, base string, undo func(), e
 		}
 	}
 	at := ""
-	for elem := range strings.SplitSeq(dir, "/") {
+	for elem := range strings.SplitSeq(path.Dir(path.Join(Dir, name)), "/") {
 		at = filepath.Join(at, elem)
 		switch err := f.project.Mkdir(at, 0o755); {
 		case err == nil:
 			made = append(made, at)
 		case !errors.Is(err, fs.ErrExist):
 			undo()
-			return nil, "", nil, err
+			return nil, nil, err
 		}
 	}
-	root, err = f.project.OpenRoot(filepath.FromSlash(dir))
+	root, err = f.project.OpenRoot(Dir)
 	if err != nil {
 		undo()
-		return nil, "", nil, err
+		return nil, nil, err
 	}
-	return root, base, undo, nil
+	return root, undo, nil
+}
+
+// sweep removes what killed processes were preparing or removing. No other
+// process may be at work in the project.
+func (f *Folder) sweep() error {
+	root, err := f.project.OpenRoot(Dir)
+	if err != nil {
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil
+		}
+		return err
+	}
+	defer root.Close()
+	entries, err := fs.ReadDir(root.FS(), ".")
+	for _, e := range entries {
+		if strings.HasPrefix(e.Name(), stagePrefix) {
+			err = errors.Join(err, root.RemoveAll(e.Name()))
+		}
+	}
+	return err
 }
 
 // stageTree copies a content of the cache, and verifies it on the way.
-func stageTree(ctx context.Context, parent *os.Root, stage, from, name, digest string, meta Meta) error {
+func stageTree(ctx context.Context, root *os.Root, stage, from, name, digest string, meta Meta) error {
 	src, err := os.OpenRoot(from)
 	if err != nil {
 		if errors.Is(err, fs.ErrNotExist) {
@@ -85,7 +103,7 @@ func stageTree(ctx context.Context, parent *os.Root, stage, from, name, digest s
 		return err
 	}
 	defer src.Close()
-	w, err := newTreeWriter(parent, stage)
+	w, err := newTreeWriter(root, stage)
 	if err != nil {
 		return err
 	}
@@ -149,24 +167,24 @@ func copyEntry(fsys fs.FS, w *treeWriter, p string, d fs.DirEntry) error {
 	return w.add(file, info.Size(), in)
 }
 
-// swap makes stage the folder base. What was there is moved aside first and
+// swap makes stage the folder of the template. What was there is moved aside first and
 // back if that fails; a second process doing the same at once only means
 // another round.
-func swap(parent *os.Root, stage, base string) error {
+func swap(root *os.Root, stage, name string) error {
 	const rounds = 10
 	var err error
 	for range rounds {
 		old := stagePrefix + rand.Text()
-		moved := parent.Rename(base, old) == nil
-		if err = parent.Rename(stage, base); err == nil {
+		moved := root.Rename(name, old) == nil
+		if err = root.Rename(stage, name); err == nil {
 			if moved {
-				return parent.RemoveAll(old)
+				return root.RemoveAll(old)
 			}
 			return nil
 		}
 		if moved {
-			if back := parent.Rename(old, base); back != nil { // somebody else's is there
-				_ = parent.RemoveAll(old)
+			if back := root.Rename(old, name); back != nil { // somebody else's is there
+				_ = root.RemoveAll(old)
 			}
 		}
 	}
@@ -186,16 +204,16 @@ func (f *Folder) Remove(name string) error {
 	if !has {
 		return &NotFoundError{Name: name, Where: "in ./" + Dir}
 	}
-	parent, base, _, err := f.parent(n.String())
+	root, err := f.project.OpenRoot(Dir)
 	if err != nil {
 		return fmt.Errorf("remove template %q: %w", name, err)
 	}
-	defer parent.Close()
+	defer root.Close()
 	gone := stagePrefix + rand.Text()
-	if err := parent.Rename(base, gone); err != nil { // so that no half of it is ever seen
+	if err := root.Rename(filepath.FromSlash(n.String()), gone); err != nil { // so that no half of it is ever seen
 		return fmt.Errorf("remove template %q: %w", name, err)
 	}
-	if err := parent.RemoveAll(gone); err != nil {
+	if err := root.RemoveAll(gone); err != nil {
 		return fmt.Errorf("remove template %q: %w", name, err)
 	}
 	for dir := path.Dir(n.String()); dir != "."; dir = path.Dir(dir) {

@@ -144,6 +144,9 @@ func (p *Project) exclusively(ctx context.Context, change func() error) error {
 	if err := p.Lock.reload(); err != nil {
 		return err
 	}
+	if err := p.Folder.sweep(); err != nil {
+		return fmt.Errorf("tidy up the template folder: %w", err)
+	}
 	return change()
 }
 

@@ -106,12 +106,12 @@ func (f *Fetcher) parseTree(out []byte, prefix string) (map[string][]treeFile, e
 // store writes the files of the templates named into the cache and returns
 // their digests. All are read by one git.
 func (f *Fetcher) store(ctx context.Context, g git.Git, src Source, names []string, trees map[string][]treeFile) (map[string]string, error) {
-	tmp, err := f.Cache.temp("tree-*")
+	tmp, err := f.Cache.temp(ctx, "tree-*")
 	if err != nil {
 		return nil, err
 	}
-	defer func() { _ = os.RemoveAll(tmp) }()
-	root, err := os.OpenRoot(tmp)
+	defer tmp.remove()
+	root, err := os.OpenRoot(tmp.path)
 	if err != nil {
 		return nil, err
 	}
@@ -151,7 +151,7 @@ func (f *Fetcher) store(ctx context.Context, g git.Git, src Source, names []stri
 		}
 		digest := digestOf(w.sums)
 		if !f.Cache.hasTree(digest) {
-			if err := f.Cache.adopt(filepath.Join(tmp, name), digest); err != nil {
+			if err := f.Cache.adopt(filepath.Join(tmp.path, name), digest); err != nil {
 				return nil, err
 			}
 		}
