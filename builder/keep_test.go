@@ -238,3 +238,33 @@ func TestNativePythonInstallsRequirementsOnce(t *testing.T) {
 		t.Errorf("error = %v; want pip's, with the name", err)
 	}
 }
+
+// The image has no Python, so without dependencies every Python gives the same one.
+func TestNativePythonVersionCountsOnlyForDependencies(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		requirements string
+		same         bool
+	}{"no dependencies": {"# none\n", true}, "dependencies": {"tinypkg\n", false}} {
+		var fingerprints []string
+		for _, version := range []string{"3.11.2", "3.12.0"} {
+			bin := t.TempDir()
+			script := "#!/bin/sh\necho '" + version + " linux-x86_64 cpython'\n"
+			if err := os.WriteFile(filepath.Join(bin, "python3"), []byte(script), 0o755); err != nil {
+				t.Fatal(err)
+			}
+			n := newNative(t)
+			n.Env = []string{"PATH=" + bin + string(os.PathListSeparator) + os.Getenv("PATH")}
+			p := newProject(t, map[string]string{"fn/handler.py": "def handle(req):\n    return req\n", "fn/requirements.txt": c.requirements})
+			req := Request{Context: p.embedded(t, "python3-http"), Image: "me/fn:1", Outputs: []Output{{Kind: OutputLocal}}}
+			f, err := n.Fingerprint(t.Context(), req)
+			if err != nil {
+				t.Fatal(err)
+			}
+			fingerprints = append(fingerprints, string(f))
+		}
+		if same := fingerprints[0] == fingerprints[1]; same != c.same {
+			t.Errorf("%s: another Python, same fingerprint = %v; want %v", name, same, c.same)
+		}
+	}
+}

@@ -58,9 +58,18 @@ func (t *pythonTool) find(ctx context.Context, c *Context) (pythonPath, identity
 	return pythonPath, "python " + about, nil
 }
 
+// identity names the Python only where it decides what is in the image: which
+// dependencies are installed.
 func (t *pythonTool) identity(ctx context.Context, c *Context) (string, error) {
 	_, identity, err := t.find(ctx, c)
-	return identity, err
+	if err != nil {
+		return "", err
+	}
+	needs, err := requirements(nativeTree(c.tree), c.handler)
+	if err != nil || hasRequirements(needs) {
+		return identity, err
+	}
+	return "python", nil
 }
 
 func (t *pythonTool) image(ctx context.Context, b *nativeBuild, _ Platform, config *v1.Config) ([]v1.Layer, error) {
