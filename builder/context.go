@@ -18,7 +18,7 @@ import (
 )
 
 // A ContextBuilder prepares the build contexts of one project. It may be used
-// by several goroutines at once.
+// by several goroutines at once. A template is read once for all contexts.
 type ContextBuilder struct {
 	// Project is the working directory: handlers and extra paths are relative
 	// to it and cannot leave it. It stays open as long as contexts are in use.
@@ -29,7 +29,30 @@ type ContextBuilder struct {
 	// (build, build/NAME and the handler's), before the umask; 0 means 0700.
 	DirMode fs.FileMode
 
-	mask onceMask
+	mask      onceMask
+	templates onceTrees
+}
+
+// onceTrees are the trees of templates, each read once however many functions
+// there are.
+type onceTrees struct {
+	mu    sync.Mutex
+	trees map[string]func() (*node, error)
+}
+
+// of returns the tree of the template called name, which read reads.
+func (o *onceTrees) of(name string, read func() (*node, error)) (*node, error) {
+	o.mu.Lock()
+	once, known := o.trees[name]
+	if !known {
+		if o.trees == nil {
+			o.trees = map[string]func() (*node, error){}
+		}
+		once = sync.OnceValues(read)
+		o.trees[name] = once
+	}
+	o.mu.Unlock()
+	return once()
 }
 
 // dockerfileLanguage is the template of functions that bring a Dockerfile.
@@ -120,15 +143,11 @@ func (b *ContextBuilder) prepare(ctx context.Context, s source) (*Context, error
 		if !fs.ValidPath(c.handler) || !filepath.IsLocal(filepath.FromSlash(c.handler)) {
 			return nil, fmt.Errorf("handler_folder %q of template %s leaves the build context", c.handler, s.language)
 		}
-		o := overlay{from: &layer{what: "template " + s.language, fsys: s.template, dir: "."}}
-		if s.templateDir != "" {
-			if root, err := b.Project.OpenRoot(filepath.FromSlash(s.templateDir)); err == nil {
-				o.from.root, o.from.fsys = root, root.FS() // the same folder, reached faster
-			}
-		}
-		if err := o.onto(c.tree); err != nil {
+		template, err := b.templates.of(s.language, func() (*node, error) { return b.scanTemplate(s) })
+		if err != nil {
 			return nil, err
 		}
+		c.tree = template.cloneDirs()
 	}
 	dst, err := c.tree.mkdirAll(c.handler)
 	if err != nil {
@@ -152,6 +171,21 @@ func (b *ContextBuilder) prepare(ctx context.Context, s source) (*Context, error
 	return c, nil
 }
 
+// scanTemplate reads what files a template has.
+func (b *ContextBuilder) scanTemplate(s source) (*node, error) {
+	from := &layer{what: "template " + s.language, fsys: s.template, dir: "."}
+	if s.templateDir != "" {
+		if root, err := b.Project.OpenRoot(filepath.FromSlash(s.templateDir)); err == nil {
+			if err := from.onDisk(root); err != nil { // the same folder, reached faster
+				return nil, err
+			}
+		}
+	}
+	tree := newDir(".")
+	o := overlay{from: from}
+	return tree, o.onto(tree)
+}
+
 // layHandler lays the handler's folder over dst.
 func (b *ContextBuilder) layHandler(handler string, dst *node) error {
 	dir, err := b.inProject(handler)
@@ -168,7 +202,11 @@ func (b *ContextBuilder) layHandler(handler string, dst *node) error {
 		}
 		return fmt.Errorf("handler %q: %w", handler, cause(err))
 	}
-	o := overlay{from: &layer{what: "handler " + handler, show: filepath.ToSlash(dir), fsys: root.FS(), dir: ".", root: root}}
+	from := &layer{what: "handler " + handler, show: filepath.ToSlash(dir)}
+	if err := from.onDisk(root); err != nil {
+		return fmt.Errorf("handler %q: %w", handler, cause(err))
+	}
+	o := overlay{from: from}
 	ignored, err := readFaasIgnore(root.FS(), faasIgnore)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("read %q: %w", path.Join(handler, faasIgnore), cause(err))
@@ -213,10 +251,13 @@ func (b *ContextBuilder) layExtra(extra string, dst *node) error {
 		parent.put(&node{name: path.Base(slashed), from: from, base: "."})
 		return nil
 	}
-	if from.root, err = b.Project.OpenRoot(name); err != nil {
+	root, err := b.Project.OpenRoot(name)
+	if err == nil {
+		err = from.onDisk(root)
+	}
+	if err != nil {
 		return fmt.Errorf("extra path %q: %w", extra, cause(err))
 	}
-	from.fsys, from.dir = from.root.FS(), "."
 	top, err := dst.mkdirAll(slashed)
 	if err != nil {
 		return fmt.Errorf("extra path %q: %w", extra, err)

@@ -17,14 +17,12 @@ import (
 // once. Large ones are left to the kernel.
 type copier struct {
 	w      *dirWriter
-	dst    *os.Root
-	to     folder // the same as dst
-	prefix string
+	to     folder
+	prefix string // the path of to, with a slash at the end
 
-	// src is the folder that files come from at the moment.
+	// src is the folder that files come from at the moment: srcDir of srcFrom.
 	src     folder
-	srcRoot *os.Root
-	srcFrom *layer
+	srcFrom *layer // nil: none is open
 	srcDir  string
 
 	buffer []byte // small+1 bytes
@@ -40,32 +38,23 @@ func (c *copier) second() []byte {
 }
 
 func (c *copier) close() {
-	if c.srcRoot != nil {
+	if c.srcFrom != nil {
 		c.src.close()
-		_ = c.srcRoot.Close()
-		c.srcRoot = nil
+		c.srcFrom = nil
 	}
 }
 
 // source opens the folder of n, unless it is open.
 func (c *copier) source(n *node) error {
-	if c.srcRoot != nil && c.srcFrom == n.from && c.srcDir == n.dir {
+	if c.srcFrom == n.from && c.srcDir == n.dir {
 		return nil
 	}
 	c.close()
-	dir := n.dir
-	if dir == "" {
-		dir = "."
-	}
-	root, err := n.from.root.OpenRoot(dir)
+	src, err := n.from.open(n.dir)
 	if err != nil {
 		return n.failed("open", err)
 	}
-	if c.src, err = openFolder(root); err != nil {
-		_ = root.Close()
-		return n.failed("open", err)
-	}
-	c.srcRoot, c.srcFrom, c.srcDir = root, n.from, n.dir
+	c.src, c.srcFrom, c.srcDir = src, n.from, n.dir
 	return nil
 }
 
@@ -128,9 +117,9 @@ func (c *copier) unchanged(n *node) (bool, error) {
 func (c *copier) correct(n *node, want, has stamp) error {
 	var err error
 	if has.mode.Perm() != want.mode.Perm() {
-		err = c.dst.Chmod(n.name, want.mode.Perm())
+		err = c.w.root.Chmod(c.prefix+n.name, want.mode.Perm())
 	}
-	if err := errors.Join(err, c.dst.Chtimes(n.name, time.Time{}, time.Unix(0, want.modTime))); err != nil {
+	if err := errors.Join(err, c.w.root.Chtimes(c.prefix+n.name, time.Time{}, time.Unix(0, want.modTime))); err != nil {
 		return c.failed(n, err)
 	}
 	return nil
@@ -141,10 +130,10 @@ func (c *copier) replace(n *node, write func(name string) error) error {
 	name := tempPrefix + rand.Text()
 	err := write(name)
 	if err == nil {
-		err = c.dst.Rename(name, n.name)
+		err = c.w.root.Rename(c.prefix+name, c.prefix+n.name)
 	}
 	if err != nil {
-		_ = c.dst.Remove(name) // the first error counts
+		_ = c.w.root.Remove(c.prefix + name) // the first error counts
 		return c.failed(n, err)
 	}
 	return nil
@@ -182,7 +171,7 @@ func (c *copier) slow(n *node, exists bool) error {
 		return nil
 	}
 	if err := c.copy(n.name, f, info, n); err != nil {
-		_ = c.dst.Remove(n.name) // the first error counts
+		_ = c.w.root.Remove(c.prefix + n.name) // the first error counts
 		return c.failed(n, err)
 	}
 	return nil
@@ -191,7 +180,7 @@ func (c *copier) slow(n *node, exists bool) error {
 // equal says whether the file in dst has the content of f, and corrects its
 // mode and time if so. Otherwise it leaves f at its beginning.
 func (c *copier) equal(f fs.File, info fs.FileInfo, n *node) (bool, error) {
-	old, err := c.dst.Open(n.name)
+	old, err := c.w.root.Open(c.prefix + n.name)
 	if err != nil {
 		return false, nil //nolint:nilerr // unreadable: replace it
 	}
@@ -241,11 +230,12 @@ func ended(err error) bool { return errors.Is(err, io.EOF) || errors.Is(err, io.
 // copy writes the content of f to a new file of dst.
 func (c *copier) copy(name string, f fs.File, info fs.FileInfo, n *node) (err error) {
 	perm := info.Mode().Perm()
-	out, err := c.dst.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, perm)
+	name = c.prefix + name
+	out, err := c.w.root.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, perm)
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, out.Close(), c.dst.Chtimes(name, time.Time{}, info.ModTime())) }()
+	defer func() { err = errors.Join(err, out.Close(), c.w.root.Chtimes(name, time.Time{}, info.ModTime())) }()
 	if perm&c.w.mask != 0 {
 		if err := out.Chmod(perm); err != nil {
 			return err

@@ -47,8 +47,8 @@ func (c *Context) WriteDir(ctx context.Context, dir string) error {
 		return fmt.Errorf("write context to %q: %w", dir, cause(err))
 	}
 	defer root.Close()
-	w := dirWriter{show: filepath.ToSlash(name), private: c.handlerPath(), dirMode: c.dirMode, umask: c.umask}
-	return w.write(ctx, root, c.tree)
+	w := dirWriter{root: root, show: filepath.ToSlash(name), private: c.handlerPath(), dirMode: c.dirMode, umask: c.umask}
+	return w.write(ctx, c.tree)
 }
 
 // handlerPath lists the folders of the tree that lead to the handler.
@@ -115,6 +115,7 @@ func noLinks(root *os.Root, name string) error {
 
 // dirWriter makes a folder equal to a tree.
 type dirWriter struct {
+	root    *os.Root
 	show    string         // the folder, for errors
 	private map[*node]bool // folders that get dirMode instead of the mode of their source
 	dirMode fs.FileMode
@@ -137,21 +138,26 @@ type lateMode struct {
 	mode fs.FileMode
 }
 
-func (w *dirWriter) write(ctx context.Context, root *os.Root, tree *node) error {
+func (w *dirWriter) write(ctx context.Context, tree *node) error {
 	var err error
-	if w.mask, err = w.umask(root); err != nil {
+	if w.mask, err = w.umask(w.root); err != nil {
 		return w.failed("write", ".", err)
 	}
+	top, err := openFolder(w.root)
+	if err != nil {
+		return w.failed("write", ".", err)
+	}
+	defer top.close()
 	w.group, w.ctx = errgroup.WithContext(ctx)
 	w.alone = tree.count() <= 2*batch
 	w.group.SetLimit(max(runtime.GOMAXPROCS(0), 2))
-	w.group.Go(func() error { return w.folder(root, tree, "", false) })
+	w.group.Go(func() error { return w.folder(top, tree, "", false) })
 	if err := w.group.Wait(); err != nil {
 		return err
 	}
 	slices.SortFunc(w.late, func(a, b lateMode) int { return strings.Compare(b.path, a.path) }) // children first
 	for _, l := range w.late {
-		if err := root.Chmod(l.path, l.mode); err != nil {
+		if err := w.root.Chmod(l.path, l.mode); err != nil {
 			return w.failed("write", l.path, err)
 		}
 	}
@@ -200,7 +206,7 @@ func (w *dirWriter) do(job func() error) error {
 }
 
 // folder makes the open folder dst equal to n. fresh says that it is empty.
-func (w *dirWriter) folder(dst *os.Root, n *node, prefix string, fresh bool) error {
+func (w *dirWriter) folder(dst folder, n *node, prefix string, fresh bool) error {
 	if w.ctx.Err() != nil {
 		return context.Cause(w.ctx)
 	}
@@ -219,13 +225,13 @@ func (w *dirWriter) folder(dst *os.Root, n *node, prefix string, fresh bool) err
 				return err
 			}
 			if err := w.do(func() error {
-				defer sub.Close()
+				defer sub.close()
 				return w.folder(sub, c, prefix+c.name+"/", !there[i])
 			}); err != nil {
 				return err
 			}
 		case fs.ModeSymlink:
-			if err := w.link(dst, c, prefix); err != nil {
+			if err := w.link(c, prefix); err != nil {
 				return err
 			}
 		default:
@@ -240,20 +246,15 @@ func (w *dirWriter) folder(dst *os.Root, n *node, prefix string, fresh bool) err
 
 // clean removes from dst what n does not have in the same kind, and notes what
 // is left.
-func (w *dirWriter) clean(dst *os.Root, n *node, prefix string, there []bool) error {
-	f, err := openFolder(dst)
-	if err != nil {
-		return w.failed("read", prefix, err)
-	}
-	entries, err := f.list()
-	f.close()
+func (w *dirWriter) clean(dst folder, n *node, prefix string, there []bool) error {
+	entries, err := dst.list()
 	if err != nil {
 		return w.failed("read", prefix, err)
 	}
 	for _, e := range entries {
 		if i := n.find(e.name); i >= 0 && n.children[i].kind == e.kind {
 			there[i] = true
-		} else if err := dst.RemoveAll(e.name); err != nil {
+		} else if err := w.root.RemoveAll(prefix + e.name); err != nil {
 			return w.failed("remove", prefix+e.name, err)
 		}
 	}
@@ -262,10 +263,10 @@ func (w *dirWriter) clean(dst *os.Root, n *node, prefix string, there []bool) er
 
 // mkdir opens the folder of n in dst, making it if it is not there, with the
 // mode of its source.
-func (w *dirWriter) mkdir(dst *os.Root, n *node, prefix string, exists bool) (*os.Root, error) {
+func (w *dirWriter) mkdir(dst folder, n *node, prefix string, exists bool) (sub folder, err error) {
 	info, err := n.info()
 	if err != nil {
-		return nil, err
+		return sub, err
 	}
 	mode := info.Mode().Perm()
 	if w.private[n] {
@@ -273,15 +274,15 @@ func (w *dirWriter) mkdir(dst *os.Root, n *node, prefix string, exists bool) (*o
 	}
 	now := mode | 0o700 // while it is filled
 	if !exists {
-		if err := dst.Mkdir(n.name, now); err != nil {
-			return nil, w.failed("write", prefix+n.name, err)
+		if err := dst.mkdir(n.name, now); err != nil {
+			return sub, w.failed("write", prefix+n.name, err)
 		}
 		exists = now&w.mask != 0
 	}
 	if exists {
-		if info, err := dst.Lstat(n.name); err != nil || info.Mode().Perm() != now {
-			if err := errors.Join(err, dst.Chmod(n.name, now)); err != nil {
-				return nil, w.failed("write", prefix+n.name, err)
+		if look, err := dst.look(n.name); err != nil || look.mode != now {
+			if err := errors.Join(err, w.root.Chmod(prefix+n.name, now)); err != nil {
+				return sub, w.failed("write", prefix+n.name, err)
 			}
 		}
 	}
@@ -290,24 +291,23 @@ func (w *dirWriter) mkdir(dst *os.Root, n *node, prefix string, exists bool) (*o
 		w.late = append(w.late, lateMode{prefix + n.name, mode})
 		w.mu.Unlock()
 	}
-	sub, err := dst.OpenRoot(n.name)
-	if err != nil {
-		return nil, w.failed("write", prefix+n.name, err)
+	if sub, err = dst.open(n.name); err != nil {
+		return sub, w.failed("write", prefix+n.name, err)
 	}
 	return sub, nil
 }
 
 // link makes a symbolic link.
-func (w *dirWriter) link(dst *os.Root, n *node, prefix string) error {
-	if target, err := dst.Readlink(n.name); err == nil && target == n.link {
+func (w *dirWriter) link(n *node, prefix string) error {
+	if target, err := w.root.Readlink(prefix + n.name); err == nil && target == n.link {
 		return nil
 	}
-	temp := tempPrefix + rand.Text()
-	if err := dst.Symlink(n.link, temp); err != nil {
+	temp := prefix + tempPrefix + rand.Text()
+	if err := w.root.Symlink(n.link, temp); err != nil {
 		return w.failed("write", prefix+n.name, err)
 	}
-	if err := dst.Rename(temp, n.name); err != nil {
-		_ = dst.Remove(temp) // the first error counts
+	if err := w.root.Rename(temp, prefix+n.name); err != nil {
+		_ = w.root.Remove(temp) // the first error counts
 		return w.failed("write", prefix+n.name, err)
 	}
 	return nil
@@ -315,36 +315,31 @@ func (w *dirWriter) link(dst *os.Root, n *node, prefix string) error {
 
 // files copies the regular files among the entries of one folder, shared out
 // where there are many.
-func (w *dirWriter) files(dst *os.Root, entries []*node, there []bool, prefix string) error {
-	to, err := openFolder(dst)
-	if err != nil {
-		return w.failed("write", prefix, err)
-	}
-	defer to.close()
+func (w *dirWriter) files(dst folder, entries []*node, there []bool, prefix string) error {
 	var shared sync.WaitGroup
-	defer shared.Wait() // before the folder is closed
+	defer shared.Wait() // before dst is closed
 	for len(entries) > batch {
 		part, has := entries[:batch], there[:batch]
 		entries, there = entries[batch:], there[batch:]
 		shared.Add(1)
 		if err := w.do(func() error {
 			defer shared.Done()
-			return w.some(dst, to, part, has, prefix)
+			return w.some(dst, part, has, prefix)
 		}); err != nil {
 			return err
 		}
 	}
-	return w.some(dst, to, entries, there, prefix)
+	return w.some(dst, entries, there, prefix)
 }
 
-func (w *dirWriter) some(dst *os.Root, to folder, entries []*node, there []bool, prefix string) error {
+func (w *dirWriter) some(dst folder, entries []*node, there []bool, prefix string) error {
 	buffer, _ := w.buffers.Get().(*[]byte)
 	if buffer == nil {
 		b := make([]byte, small+1)
 		buffer = &b
 	}
 	defer w.buffers.Put(buffer)
-	c := copier{w: w, dst: dst, to: to, prefix: prefix, buffer: *buffer}
+	c := copier{w: w, to: dst, prefix: prefix, buffer: *buffer}
 	defer c.close()
 	for i, n := range entries {
 		if n.kind != 0 {

@@ -2,6 +2,7 @@ package builder
 
 import (
 	"io/fs"
+	"os"
 
 	"golang.org/x/sys/unix"
 )
@@ -18,6 +19,12 @@ func setTime(_, dir int, name string, modTime int64) error {
 
 // list returns the entries of the folder, in no order. It can be called once.
 func (f folder) list() ([]entry, error) {
-	list, err := f.f.ReadDir(-1)
+	fd, err := unix.FcntlInt(uintptr(f.fd), unix.F_DUPFD_CLOEXEC, 0)
+	if err != nil {
+		return nil, err
+	}
+	dir := os.NewFile(uintptr(fd), "")
+	defer dir.Close()
+	list, err := dir.ReadDir(-1)
 	return entriesOf(list), err
 }

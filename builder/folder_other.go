@@ -11,11 +11,31 @@ import (
 )
 
 // folder is an open folder whose files are reached by name.
-type folder struct{ root *os.Root }
+type folder struct {
+	root *os.Root
+	own  bool // root is closed with the folder
+}
 
-func openFolder(root *os.Root) (folder, error) { return folder{root}, nil }
+func openFolder(root *os.Root) (folder, error) { return folder{root: root}, nil }
 
-func (f folder) close() {}
+// open opens a folder in the folder.
+func (f folder) open(name string) (folder, error) {
+	root, err := f.root.OpenRoot(name)
+	return folder{root, true}, err
+}
+
+// close closes the folder.
+func (f folder) close() {
+	if f.own {
+		_ = f.root.Close() // only names were looked up
+	}
+}
+
+// mkdir makes a folder in the folder.
+func (f folder) mkdir(name string, perm fs.FileMode) error { return f.root.Mkdir(name, perm) }
+
+// readlink returns the target of a link in the folder.
+func (f folder) readlink(name string) (string, error) { return f.root.Readlink(name) }
 
 // list returns the entries of the folder, in no order.
 func (f folder) list() ([]entry, error) {

@@ -10,12 +10,12 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// folder is an open folder whose files are reached by name. It does what
+// folder is an open folder whose entries are reached by name. It does what
 // *os.Root does for a single name, which cannot lead anywhere else, with
 // nothing but the system calls that it takes: projects have many small files.
 type folder struct {
-	f  *os.File
-	fd int // of f
+	fd int
+	f  *os.File // of the topmost one, which the garbage collector may close
 }
 
 // openFolder opens the folder of root once more.
@@ -24,10 +24,38 @@ func openFolder(root *os.Root) (folder, error) {
 	if err != nil {
 		return folder{}, err
 	}
-	return folder{f, int(f.Fd())}, nil
+	return folder{int(f.Fd()), f}, nil
 }
 
-func (f folder) close() { _ = f.f.Close() } // only names were looked up
+// open opens a folder in the folder; a link is not followed.
+func (f folder) open(name string) (folder, error) {
+	fd, err := retried(func() (int, error) {
+		return unix.Openat(f.fd, name, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
+	})
+	return folder{fd: fd}, err
+}
+
+// close closes the folder; only names were looked up in it.
+func (f folder) close() {
+	if f.f != nil {
+		_ = f.f.Close()
+		return
+	}
+	_ = unix.Close(f.fd)
+}
+
+// mkdir makes a folder in the folder.
+func (f folder) mkdir(name string, perm fs.FileMode) error {
+	_, err := retried(func() (struct{}, error) { return struct{}{}, unix.Mkdirat(f.fd, name, uint32(perm)) })
+	return err
+}
+
+// readlink returns the target of a link in the folder.
+func (f folder) readlink(name string) (string, error) {
+	buffer := make([]byte, unix.PathMax)
+	n, err := retried(func() (int, error) { return unix.Readlinkat(f.fd, name, buffer) })
+	return string(buffer[:max(n, 0)]), err
+}
 
 // retried makes a call again that a signal interrupted.
 func retried[T any](call func() (T, error)) (T, error) {

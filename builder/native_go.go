@@ -138,8 +138,8 @@ func (g *goTool) stage(ctx context.Context, b *nativeBuild, tree *node) error {
 		return fmt.Errorf("prepare build: %w", cause(err))
 	}
 	defer root.Close()
-	w := dirWriter{show: filepath.Join(b.dir, "src"), umask: b.req.Context.umask}
-	if err := w.write(ctx, root, tree); err != nil {
+	w := dirWriter{root: root, show: filepath.Join(b.dir, "src"), umask: b.req.Context.umask}
+	if err := w.write(ctx, tree); err != nil {
 		return err
 	}
 	mod, err := root.ReadFile("go.mod")

@@ -276,8 +276,12 @@ func packagesLayer(ctx context.Context, dir string) (v1.Layer, error) {
 	if err != nil {
 		return nil, err
 	}
+	packages := &layer{what: "installed packages"}
+	if err := packages.onDisk(sub); err != nil {
+		return nil, err
+	}
 	o := overlay{
-		from: &layer{what: "installed packages", fsys: sub.FS(), dir: ".", root: sub},
+		from: packages,
 		skip: func(_, name string, dir bool) bool {
 			return dir && name == "__pycache__" || path.Ext(name) == ".pyc"
 		},

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 	"path"
 	"path/filepath"
 	"slices"
@@ -28,29 +27,22 @@ type overlay struct {
 // file, folder or link is an error, and so is a link that leaves the source.
 func (o *overlay) onto(dst *node) error {
 	if o.from.root != nil {
-		// A root of its own: its finalizer closes it, and each level opens its
-		// folders by one name instead of the whole path.
-		return o.disk(o.from.root, "", dst)
+		return o.disk(o.from.top, "", dst)
 	}
 	return o.generic("", dst)
 }
 
-func (o *overlay) disk(dir *os.Root, at string, dst *node) error {
-	f, err := openFolder(dir)
+func (o *overlay) disk(dir folder, at string, dst *node) error {
+	entries, err := dir.list()
 	if err != nil {
 		return o.failed(at, err)
 	}
-	entries, err := f.list()
-	f.close()
-	if err != nil {
-		return o.failed(at, err)
-	}
-	return o.merge(entries, at, dst, dir.Readlink, func(name string, c *node) error {
-		sub, err := dir.OpenRoot(name)
+	return o.merge(entries, at, dst, dir.readlink, func(name string, c *node) error {
+		sub, err := dir.open(name)
 		if err != nil {
 			return o.failed(inDir(at, name), err)
 		}
-		defer sub.Close()
+		defer sub.close()
 		return o.disk(sub, inDir(at, name), c)
 	})
 }

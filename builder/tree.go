@@ -17,9 +17,33 @@ type layer struct {
 	show string // path of its top as the user writes it, for compilers' messages; may be empty
 	fsys fs.FS  // with fs.ReadLinkFS; cannot be left through links
 	dir  string // its top within fsys
-	// root is the disk folder at dir where fsys is one of those: it opens files
-	// by their folder, without walking down the path each time. nil: use fsys.
+	// root is the disk folder at dir where fsys is one of those, and top is the
+	// same: it opens files by their folder, without walking down the path each
+	// time. nil: use fsys.
 	root *os.Root
+	top  folder
+}
+
+// onDisk says that the layer is the folder root, which is left to it: both
+// are closed with the garbage.
+func (l *layer) onDisk(root *os.Root) (err error) {
+	l.root, l.fsys, l.dir = root, root.FS(), "."
+	l.top, err = openFolder(root)
+	return err
+}
+
+// open opens the folder at the path dir of a layer on disk.
+func (l *layer) open(dir string) (folder, error) {
+	name, rest, deeper := strings.Cut(cmp.Or(dir, "."), "/")
+	at, err := l.top.open(name)
+	for err == nil && deeper {
+		name, rest, deeper = strings.Cut(rest, "/")
+		var sub folder
+		sub, err = at.open(name)
+		at.close()
+		at = sub
+	}
+	return at, err
 }
 
 // node is a file, folder or link of a tree. Nodes do not change once a tree is
@@ -83,6 +107,19 @@ func (n *node) seal() {
 		}
 	}
 	n.sort()
+}
+
+// cloneDirs copies a tree so that it can be added to; files and links, which
+// do not change, are shared.
+func (n *node) cloneDirs() *node {
+	clone := *n
+	clone.children = slices.Clone(n.children)
+	for i, c := range clone.children {
+		if c.isDir() {
+			clone.children[i] = c.cloneDirs()
+		}
+	}
+	return &clone
 }
 
 // sort sorts the entries of one folder.

@@ -9,6 +9,7 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"sync"
 
 	"golang.org/x/sync/errgroup"
 
@@ -40,6 +41,7 @@ type buildWork struct {
 	jobs      []*job
 	root      *os.Root
 	templates *templateProject
+	opened    map[string]func() (templates.Template, error) // by name, each opened once
 	engines   *buildEngines
 }
 
@@ -69,7 +71,7 @@ func (e *Env) planBuilds(ctx context.Context, f buildFlags, st *stack.File, jobs
 	if err != nil {
 		return nil, err
 	}
-	w := &buildWork{env: e, jobs: jobs, root: root}
+	w := &buildWork{env: e, jobs: jobs, root: root, opened: map[string]func() (templates.Template, error){}}
 	sources := templateSources{declared: st.Templates}
 	if len(st.Paths) > 0 {
 		sources.stackFile = st.Paths[0]
@@ -79,6 +81,11 @@ func (e *Env) planBuilds(ctx context.Context, f buildFlags, st *stack.File, jobs
 	}
 	if w.templates, err = e.functionTemplates(ctx, f.templates, sources, st.Functions); err != nil {
 		return nil, errors.Join(err, root.Close())
+	}
+	for _, fn := range st.Functions {
+		if w.opened[fn.Language] == nil {
+			w.opened[fn.Language] = sync.OnceValues(func() (templates.Template, error) { return w.templates.Open(fn.Language) })
+		}
 	}
 	w.engines = e.newBuildEngines(f, to)
 	if err := w.prepare(ctx, f, st, to); err != nil {
@@ -114,7 +121,7 @@ func (w *buildWork) prepareJob(ctx context.Context, j *job, f buildFlags, contex
 		return errors.New("the function has no lang: name its template, or set skip_build")
 	}
 	if j.fn.Language != dockerfileLang {
-		if j.template, err = w.templates.Open(j.fn.Language); err != nil {
+		if j.template, err = w.opened[j.fn.Language](); err != nil {
 			return err
 		}
 	}
