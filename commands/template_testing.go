@@ -35,9 +35,10 @@ func newTemplateTestCmd(env *Env) *cobra.Command {
 		Short: "Build and run a template's handlers, and check their answers",
 		Long: `Build the starter handler of a template and each handler below test/handlers,
 run them, send the requests of test.yml and check the answers. It also checks
-that the function becomes healthy, ends by itself on SIGTERM, stays within the
-memory limit, does not run as root, and in a container that it works with a
-read-only file system and as a user that it does not know.
+that the function becomes healthy, stays within the memory limit, answers on
+SIGTERM what it was asked before and then ends by itself, does not run as root,
+and in a container that it works with a read-only file system and as a user that
+it does not know.
 
 DIR is a template, or a folder that has templates below template/ (default: the
 current folder). Without a container engine only templates with a local block

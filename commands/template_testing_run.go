@@ -11,7 +11,6 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"time"
 
 	"github.com/google/go-containerregistry/pkg/v1"
 
@@ -35,6 +34,7 @@ type templateTester struct {
 	store   *registry.Store
 	trust   *templates.Trust
 	conn    *engineConn
+	client  *http.Client
 	folders []io.Closer
 }
 
@@ -45,7 +45,7 @@ func (e *Env) newTemplateTester(o templateTestOptions) (*templateTester, error) 
 	}
 	return &templateTester{
 		env: e, o: o, id: "test-" + strings.ToLower(rand.Text()[:8]), dir: dir,
-		store: registry.Open(filepath.Join(dir, "images")), trust: e.templateTrust(), conn: &engineConn{env: e},
+		store: registry.Open(filepath.Join(dir, "images")), trust: e.templateTrust(), conn: &engineConn{env: e}, client: e.proofClient(),
 	}, nil
 }
 
@@ -104,6 +104,11 @@ func (t *templateTester) plan(dir string) ([]*templateTest, error) {
 	return tests, nil
 }
 
+// notTested is the outcome of a check that could not be made: the reason.
+type notTested string
+
+func (why notTested) Error() string { return string(why) }
+
 // check runs one check and keeps its outcome; it says whether it passed.
 func (j *templateTest) check(name string, run func() error) bool {
 	begin := j.t.env.Now()
@@ -111,13 +116,12 @@ func (j *templateTest) check(name string, run func() error) bool {
 	c := templateCheck{Template: j.template.Name, Handler: j.spec.Name, Check: name, Status: testPassed, Took: j.t.env.Now().Sub(begin)}
 	if err != nil {
 		c.Status, c.Message = testFailed, err.Error()
+		if why := notTested(""); errors.As(err, &why) {
+			c.Status = testSkipped
+		}
 	}
 	j.checks = append(j.checks, c)
 	return err == nil
-}
-
-func (j *templateTest) skip(name, why string) {
-	j.checks = append(j.checks, templateCheck{Template: j.template.Name, Handler: j.spec.Name, Check: name, Status: testSkipped, Message: why})
 }
 
 // built is an image and what runs it.
@@ -145,9 +149,9 @@ func (j *templateTest) run(ctx context.Context) {
 	})
 	j.serve(ctx, b, "", runtime.Spec{})
 	if b.process {
-		const why = "it runs as a process; a container engine is needed for this"
-		j.skip("works with a read-only file system", why)
-		j.skip("works as a user that it does not know", why)
+		noContainer := func() error { return notTested("it runs as a process; a container engine is needed for this") }
+		j.check("works with a read-only file system", noContainer)
+		j.check("works as a user that it does not know", noContainer)
 		return
 	}
 	j.serve(ctx, b, "with a read-only file system", runtime.Spec{ReadOnlyRoot: true})
@@ -265,103 +269,6 @@ func (j *templateTest) as(ctx context.Context, b built) (built, error) {
 	image, err := b.client.Image(ctx, req.Image)
 	b.image, b.digest = req.Image, image.ID
 	return b, err
-}
-
-// testStopGrace is how long a function may take to end by itself: as long as
-// Kubernetes gives it.
-const testStopGrace = 30 * time.Second
-
-// serve starts a replica, sends the requests and stops it. how is added to the
-// names of the checks.
-func (j *templateTest) serve(ctx context.Context, b built, how string, spec runtime.Spec) {
-	title := func(s string) string { return strings.TrimSpace(s + " " + how) }
-	spec.Ref = runtime.Ref{Name: j.fn.Name, Namespace: "test"}
-	spec.Image, spec.Digest, spec.Memory = b.image, b.digest, j.memory
-	spec.Env = map[string]string{"OPENFAAS_NAME": j.fn.Name, "OPENFAAS_NAMESPACE": "test"}
-	var replica runtime.Replica
-	started := j.check(title("becomes healthy"), func() (err error) {
-		ctx, cancel := context.WithTimeoutCause(ctx, j.t.o.timeout, fmt.Errorf("not within %s", j.t.o.timeout))
-		defer cancel()
-		if replica, err = b.rt.Start(ctx, spec); err != nil {
-			return err
-		}
-		if err := runtime.WaitHealthy(ctx, j.t.env.loopbackClient(), replica, ""); err != nil {
-			return errors.Join(err, j.said(ctx, b))
-		}
-		return nil
-	})
-	if replica == nil {
-		return
-	}
-	if started {
-		for _, r := range j.spec.Spec.Requests {
-			j.check(title(r.Title()), func() error { return j.ask(ctx, replica.Info().Address, r) })
-		}
-		j.check(title("stays within "+j.spec.Spec.Memory), func() error {
-			select {
-			case <-replica.Done():
-				return errors.Join(errors.New(replica.Exit().String()), j.said(ctx, b))
-			default:
-				return nil
-			}
-		})
-	}
-	j.check(title("ends on SIGTERM"), func() error {
-		ctx := context.WithoutCancel(ctx) // also after Ctrl-C
-		begin := j.t.env.Now()
-		if err := replica.Stop(ctx, testStopGrace); err != nil {
-			return err
-		}
-		if took := j.t.env.Now().Sub(begin); took >= testStopGrace {
-			return fmt.Errorf("it had to be killed after %s", testStopGrace)
-		}
-		return nil
-	})
-}
-
-// loopbackClient asks functions on this machine, without a proxy in between.
-func (e *Env) loopbackClient() *http.Client { return e.proofClient() }
-
-// maxTestBody bounds the answers that are looked at, in bytes.
-const maxTestBody = 10 << 20
-
-// ask sends one request and checks the answer.
-func (j *templateTest) ask(ctx context.Context, address string, r templates.TestRequest) error {
-	ctx, cancel := context.WithTimeoutCause(ctx, j.t.o.timeout, fmt.Errorf("no answer within %s", j.t.o.timeout))
-	defer cancel()
-	req, err := r.Request(ctx, "http://"+address)
-	if err != nil {
-		return err
-	}
-	resp, err := j.t.env.loopbackClient().Do(req)
-	if err != nil {
-		return err
-	}
-	defer resp.Body.Close()
-	body, err := io.ReadAll(io.LimitReader(resp.Body, maxTestBody))
-	if err != nil {
-		return err
-	}
-	return r.Expect.Check(resp.StatusCode, resp.Header, body)
-}
-
-// saidLines is how much of a function's output goes into a message.
-const saidLines = 10
-
-// said is the end of what the function wrote, as an error; nil if it was
-// silent.
-func (j *templateTest) said(ctx context.Context, b built) error {
-	var lines []string
-	for line, err := range b.rt.Logs(context.WithoutCancel(ctx), runtime.Ref{Name: j.fn.Name, Namespace: "test"}, runtime.LogQuery{Tail: saidLines}) {
-		if err != nil {
-			break // what it says about the function is less than what we know
-		}
-		lines = append(lines, "| "+line.Text)
-	}
-	if len(lines) == 0 {
-		return nil
-	}
-	return errors.New(strings.Join(lines, "\n"))
 }
 
 // remove takes back what a build and its runs left.

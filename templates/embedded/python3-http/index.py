@@ -161,6 +161,11 @@ class Handler(BaseHTTPRequestHandler):
     def log_message(self, *args):
         pass
 
+    def handle_expect_100(self):
+        ok = super().handle_expect_100()
+        self.wfile.flush()  # the body is sent only after it
+        return ok
+
     def __getattr__(self, name):
         if name.startswith("do_"):
             return self.serve
