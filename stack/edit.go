@@ -1,6 +1,7 @@
 package stack
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"slices"
@@ -334,9 +335,7 @@ func (e *editor) flowEnd(n *yaml.Node) (at int, comma string, ok bool) {
 		case c == ' ' || c == '\t' || c == '\r' || c == '\n':
 			continue
 		case c == '$' && i+1 < len(text) && text[i+1] == '{':
-			if j := e.expressionEnd(i); j > i {
-				exprEnd = j
-			}
+			exprEnd = e.expressionEnd(i)
 		case c == '#' && blankBefore:
 			if j := strings.IndexByte(text[i:], '\n'); j >= 0 {
 				i += j
@@ -370,13 +369,15 @@ func (e *editor) flowEnd(n *yaml.Node) (at int, comma string, ok bool) {
 
 // expressionEnd is the end of the ${…} at offset i, i if there is none.
 func (e *editor) expressionEnd(i int) int {
-	pairs := matchBraces(e.text[i:])
-	if len(pairs) > 0 {
-		if end := expression(e.text, i, i+pairs[0].close); end > 0 {
-			return end
-		}
+	if e.src.hidden == nil {
+		return i
 	}
-	return i
+	spans := e.src.hidden.spans
+	k, found := slices.BinarySearchFunc(spans, i, func(s span, at int) int { return cmp.Compare(s.start, at) })
+	if !found {
+		return i
+	}
+	return spans[k].end
 }
 
 // quoteEnd is the offset of the quote that ends the scalar beginning at i, -1

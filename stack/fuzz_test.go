@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"github.com/drone/envsubst"
-	"github.com/faas-cli/faas-cli/schema"
 )
 
 // seeds are texts that every fuzz target begins with.
@@ -134,69 +133,4 @@ func FuzzMerge(f *testing.F) {
 			}
 		}
 	})
-}
-
-// FuzzEdit: an edit keeps every byte that is none of its business.
-func FuzzEdit(f *testing.F) {
-	for _, s := range seeds() {
-		f.Add(s, "a", "new", "x:1")
-	}
-	f.Add(edited, "one", "uno", "{]")
-	f.Fuzz(func(t *testing.T, text, name, other, value string) {
-		if out, err := AddFunction("s.yml", []byte(text), other, schema.Function{Image: "i", Environment: map[string]string{"K": value}}); err == nil {
-			if file, err := Parse("s.yml", out, LoadOptions{}); err == nil && !strings.ContainsAny(value, "$\\") {
-				if fn, ok := file.Function(other); !ok || fn.Environment["K"] != value {
-					t.Fatalf("add %q: the value %q does not come back", other, value)
-				}
-			}
-			// Of an empty value, and what follows it on its line, the value goes.
-			cut := removed(text, string(out))
-			if old, _, _ := strings.Cut(cut, "#"); strings.Trim(old, " {}~\r\n") != "" && !strings.EqualFold(strings.TrimSpace(old), "null") {
-				t.Fatalf("add %q cut %q out of %q", other, cut, text)
-			}
-		}
-		if out, err := RenameFunction("s.yml", []byte(text), name, other); err == nil {
-			if cut := removed(text, string(out)); strings.Contains(cut, "\n") || len(cut) > len(name)*6+2 {
-				t.Fatalf("rename %q cut %q out of %q", name, cut, text)
-			}
-		}
-		if out, err := RemoveFunction("s.yml", []byte(text), name); err == nil {
-			rest := strings.Replace(string(out), " {}", "", 1)
-			if removed(string(out), text) != "" && removed(rest, text) != "" && !strings.Contains(string(out), " {}") {
-				t.Fatalf("remove %q added something: %q to %q", name, text, out)
-			}
-		}
-		if out, err := Set("s.yml", []byte(text), "functions."+name+".image", value); err == nil {
-			before, after := lines(text), lines(string(out))
-			if n := len(removedLines(before, after)); n > 1+strings.Count(text, "\n") {
-				t.Fatalf("set %q changed %d lines", name, n)
-			}
-			file, err := Parse("s.yml", out, LoadOptions{})
-			if err == nil {
-				if fn, ok := file.Function(name); ok && fn.Image != value && !strings.ContainsAny(value, "$\\") {
-					t.Fatalf("set image of %q: it is %q, not %q", name, fn.Image, value)
-				}
-			}
-		}
-	})
-}
-
-// removed is what of a is neither in the beginning nor in the end that it has
-// in common with b.
-func removed(a, b string) string {
-	prefix := 0
-	for prefix < len(a) && prefix < len(b) && a[prefix] == b[prefix] {
-		prefix++
-	}
-	suffix := 0
-	for suffix < len(a)-prefix && suffix < len(b)-prefix && a[len(a)-1-suffix] == b[len(b)-1-suffix] {
-		suffix++
-	}
-	return a[prefix : len(a)-suffix]
-}
-
-func lines(s string) []string { return strings.Split(s, "\n") }
-
-func removedLines(a, b []string) []string {
-	return lines(removed(strings.Join(a, "\n"), strings.Join(b, "\n")))
 }

@@ -246,6 +246,30 @@ func TestLoadBoundsAliases(t *testing.T) {
 	}
 }
 
+// TestHostileTextCostsLinearTime reads texts of 1 MiB that took minutes when a
+// step looked at everything before or behind each ${.
+func TestHostileTextCostsLinearTime(t *testing.T) {
+	t.Parallel()
+	fill := func(s string) string { return strings.Repeat(s, 1<<20/len(s)) }
+	var keys strings.Builder
+	for i := range 1 << 16 {
+		fmt.Fprintf(&keys, "K%d: ${A-b, ", i)
+	}
+	for name, text := range map[string]string{
+		"nothing is closed":        minimal + "x-a: \"" + fill("${") + "\"\n",
+		"nothing is closed, a tab": minimal + "\tx-a: " + fill("${") + "\n",
+		"no expressions":           minimal + "functions: {a: {image: x, environment: {" + keys.String() + "}}}\n",
+		"each over two lines":      minimal + "functions:\n  a:\n    secrets:\n" + fill("    - ${A:-\n      b}\n"),
+	} {
+		start := time.Now()
+		_, _ = Parse("s.yml", []byte(text), LoadOptions{Lookup: lookupIn(nil)})
+		_, _ = Set("s.yml", []byte(text), "functions.a.image", "y")
+		if d := time.Since(start); d > 20*time.Second { // ten times what the race detector makes of it
+			t.Errorf("%s: took %v", name, d)
+		}
+	}
+}
+
 // TestLoadMergesOnce has 10^7 paths to one mapping: each is merged once.
 func TestLoadMergesOnce(t *testing.T) {
 	t.Parallel()

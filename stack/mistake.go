@@ -111,6 +111,7 @@ func (m *mistakes) indented(key string, indent int, takes bool) string {
 func (m *mistakes) brackets(l string) {
 	value := len(m.open) > 0 // outside of brackets one counts only where a value begins
 	previous := byte(' ')
+	lastBrace := strings.LastIndexByte(l, '}')
 	for i := 0; i < len(l); i++ {
 		c := l[i]
 		begins := strings.IndexByte(" \t[{,", previous) >= 0
@@ -125,8 +126,8 @@ func (m *mistakes) brackets(l string) {
 			}
 			i = end
 		case c == '$' && i+1 < len(l) && l[i+1] == '{':
-			if end := strings.IndexByte(l[i:], '}'); end > 0 {
-				i += end
+			if i < lastBrace {
+				i += strings.IndexByte(l[i:], '}')
 			}
 		case (c == '{' || c == '[') && (len(m.open) > 0 || value && begins):
 			m.open = append(m.open, bracket{rune(c), m.line, i + 1})

@@ -130,14 +130,11 @@ func (s *source) originalLine(line int) int {
 	if s.hidden == nil {
 		return line
 	}
-	add := 0
-	for _, sh := range s.hidden.shifts {
-		if sh.line >= line {
-			break
-		}
-		add += sh.extra
+	shifts := s.hidden.shifts
+	if i := sort.Search(len(shifts), func(i int) bool { return shifts[i].line >= line }); i > 0 {
+		return line + shifts[i-1].extra
 	}
-	return line + add
+	return line
 }
 
 // position is where n stands.

@@ -30,12 +30,16 @@ const (
 type placeholders struct {
 	mark, gap rune // neither occurs in the text; a gap stands for nothing
 	exprs     []string
-	bad       []int // offsets of each ${ that is no expression, in the original text
+	spans     []span // where expressions stand in the original text, in order
+	bad       []int  // offsets of each ${ that is no expression, in the original text
 	shifts    []lineShift
 }
 
-// lineShift says that the lines after line (of the text with placeholders)
-// are extra lines further down in the original.
+// span is text[start:end].
+type span struct{ start, end int }
+
+// lineShift says that the lines after line (of the text with placeholders),
+// up to the next shift, are extra lines further down in the original.
 type lineShift struct{ line, extra int }
 
 // hide replaces what envsubst would treat specially: ${…} by placeholders,
@@ -57,6 +61,7 @@ func hide(text string) (string, *placeholders) {
 		failed  = 0 // bytes of text tried in vain
 		written = 0 // text before it is in out
 		line    = 1
+		extra   = 0 // lines that placeholders took out so far
 	)
 	out.Grow(len(text) + len(text)/8)
 	for i := 0; i < len(text); {
@@ -92,8 +97,10 @@ func hide(text string) (string, *placeholders) {
 			}
 			p.write(&out, id, utf8.RuneCountInString(expr))
 			if lines := strings.Count(expr, "\n"); lines > 0 {
-				p.shifts = append(p.shifts, lineShift{line: line, extra: lines})
+				extra += lines
+				p.shifts = append(p.shifts, lineShift{line: line, extra: extra})
 			}
+			p.spans = append(p.spans, span{i, end})
 			i, written = end, end
 		case c == '$' && d == '$':
 			// The first dollar stays, so that no ${ comes about.
@@ -210,9 +217,10 @@ func matchBraces(text string) []bracePair {
 		case '\n':
 			// An expression may go on in the next line, unless it stands in
 			// a comment: there it must not swallow what follows.
-			for k := len(open) - 1; k >= lineOpen; k-- {
-				if inComment(text[lineStart:i], pairs[open[k]].open-lineStart) {
-					open = open[:k]
+			if len(open) > lineOpen {
+				comment := lineStart + commentStart(text[lineStart:i])
+				for n := len(open); n > lineOpen && pairs[open[n-1]].open > comment; n-- {
+					open = open[:n-1]
 				}
 			}
 			lineStart, lineOpen = i+1, len(open)
@@ -221,10 +229,11 @@ func matchBraces(text string) []bracePair {
 	return pairs
 }
 
-// inComment tells whether the byte at offset of line is behind a comment's #.
-func inComment(line string, offset int) bool {
+// commentStart is the offset of the # that begins the comment of a line, the
+// length of the line if it has none.
+func commentStart(line string) int {
 	quote := byte(0)
-	for i := 0; i < offset && i < len(line); i++ {
+	for i := 0; i < len(line); i++ {
 		switch c := line[i]; {
 		case quote != 0:
 			if c == quote {
@@ -235,10 +244,10 @@ func inComment(line string, offset int) bool {
 				quote = c
 			}
 		case c == '#' && (i == 0 || line[i-1] == ' ' || line[i-1] == '\t'):
-			return true
+			return i
 		}
 	}
-	return false
+	return len(line)
 }
 
 // expression returns the end of the expression that begins at start, 0 if
