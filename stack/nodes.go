@@ -23,14 +23,34 @@ func (d *decoder) isMapping(n *yaml.Node, path string) bool {
 	return true
 }
 
-// isEmpty tells whether n is absent, null, or text that is an empty mapping or
-// list, as a default can give: ${LABELS:-{}}.
+// isEmpty tells whether n, from which a mapping or list is wanted, is absent,
+// null, or text that is an empty one, as a variable can give. A default that
+// is one, as in ${LABELS:-{a: b}}, takes the place of n.
 func (d *decoder) isEmpty(n *yaml.Node) bool {
 	if n == nil {
 		return true
 	}
 	d.reveal(n)
+	if n.Kind == yaml.ScalarNode {
+		s := d.f.source(n)
+		if v := s.ownValue(n); v != nil && len(v.Content) > 0 {
+			d.place(s, v, n)
+			*n = *v
+			d.unique(s, n, 1)
+		}
+	}
 	return isNull(n) || n.Kind == yaml.ScalarNode && n.Style == 0 && (n.Value == "{}" || n.Value == "[]")
+}
+
+// place puts v and all below it where n stands.
+func (d *decoder) place(s *source, v, n *yaml.Node) {
+	v.Line, v.Column = n.Line, n.Column
+	if d.f.origins != nil {
+		d.f.origins[v] = s
+	}
+	for _, c := range v.Content {
+		d.place(s, c, n)
+	}
 }
 
 func isNull(n *yaml.Node) bool {

@@ -21,7 +21,7 @@ type source struct {
 	remote bool
 
 	eval     *evaluator
-	revealed map[*yaml.Node]bool
+	revealed map[*yaml.Node]bool // of each whether all of its text stands in the file
 }
 
 // parseSource parses text, in which variables are replaced unless lookup is
@@ -216,27 +216,51 @@ func byteOrderMark(text string) string {
 }
 
 // reveal replaces the variables in the scalar n, once, and gives an unquoted
-// scalar the type of its final text. report is called for each variable that
-// has neither value nor default.
+// scalar the type of its final text. A text that stands in the file, as
+// defaults do, is read as YAML: it may have quotes. report is called for each
+// variable that has neither value nor default.
 func (s *source) reveal(n *yaml.Node, report func(*yaml.Node, *evaluated)) {
-	if !s.hidden.in(n.Value) || s.revealed[n] {
+	if _, done := s.revealed[n]; done || !s.hidden.in(n.Value) {
 		return
 	}
 	if s.revealed == nil {
 		s.revealed = map[*yaml.Node]bool{}
 	}
-	s.revealed[n] = true
+	own := true
 	n.Value = s.hidden.reveal(n.Value, func(id int) string {
 		v := s.eval.value(id)
 		if report != nil {
 			report(n, v)
 		}
+		own = own && v.own
 		return v.text
 	})
-	if n.Style&(yaml.DoubleQuotedStyle|yaml.SingleQuotedStyle|yaml.LiteralStyle|yaml.FoldedStyle|yaml.TaggedStyle) == 0 {
-		n.Tag = ""
-		n.Tag = n.ShortTag()
+	s.revealed[n] = own
+	if n.Style&(yaml.DoubleQuotedStyle|yaml.SingleQuotedStyle|yaml.LiteralStyle|yaml.FoldedStyle|yaml.TaggedStyle) != 0 {
+		return
 	}
+	n.Value = strings.Trim(n.Value, " \t")
+	n.Tag = ""
+	if v := s.ownValue(n); v != nil && v.Kind == yaml.ScalarNode {
+		n.Value, n.Style, n.Tag = v.Value, v.Style, v.Tag
+	}
+	n.Tag = n.ShortTag()
+}
+
+// ownValue is what the text of n, which reveal completed, is as YAML; nil when
+// it is just that text or when a variable had a part in it.
+func (s *source) ownValue(n *yaml.Node) *yaml.Node {
+	if !s.revealed[n] || n.Style != 0 || plainSafe(n.Value, false) {
+		return nil
+	}
+	var doc yaml.Node
+	if err := unmarshal([]byte("v: "+n.Value), &doc); err != nil {
+		return nil
+	}
+	if root := doc.Content[0]; root.Kind == yaml.MappingNode && len(root.Content) == 2 {
+		return root.Content[1]
+	}
+	return nil
 }
 
 // isYAMLName tells whether a file name ends as YAML files do.

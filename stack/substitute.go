@@ -309,6 +309,7 @@ type evaluated struct {
 	text  string
 	unset []variable
 	names []string // variables that were asked for
+	own   bool     // all of text stands in the file: no variable had a value
 }
 
 func newEvaluator(p *placeholders, lookup func(string) (string, bool)) *evaluator {
@@ -323,7 +324,7 @@ func (e *evaluator) value(id int) *evaluated {
 	if v := e.values[id]; v != nil {
 		return v
 	}
-	v := &evaluated{}
+	v := &evaluated{own: true}
 	e.values[id] = v
 	if tree, err := parse.Parse(e.p.exprs[id]); err == nil {
 		e.inspect(tree.Root, v)
@@ -349,6 +350,7 @@ func (e *evaluator) inspect(n parse.Node, v *evaluated) {
 	case *parse.FuncNode:
 		v.names = append(v.names, n.Param)
 		s, set := e.lookup(n.Param)
+		v.own = v.own && s == ""
 		switch n.Name {
 		case "=", ":=", ":-", ":+", ":?":
 			if s != "" {

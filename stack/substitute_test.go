@@ -2,6 +2,7 @@ package stack
 
 import (
 	"maps"
+	"reflect"
 	"strings"
 	"testing"
 
@@ -32,8 +33,8 @@ func TestSubstitutionForms(t *testing.T) {
 		`${NOPE:-${FOO}}`: "bar", `${NOPE:-a/${FOO}:x}`: "a/bar:x",
 		`${NOPE:-${NOPE:-deep}}`: "deep", `${NOPE:-${FOO^^}}`: "BAR",
 		`${NOPE:-http://x:80/y}`: "http://x:80/y",
-		`${NOPE:-"q"}`:           `"q"`,
-		`${NOPE:- x}`:            " x",
+		`${NOPE:-"q"}`:           `"q"`, // the text: without quotes around, YAML takes these away
+		`${NOPE:- x}`:            " x",  // likewise
 		`${NOPE:-a}b}`:           "ab}",
 		`${NOPE:-$$x}`:           "$$x",
 		`${FOO^}`:                "Bar", `${FOO^^}`: "BAR", `${UP,}`: "aBC", `${UP,,}`: "abc",
@@ -53,6 +54,10 @@ func TestSubstitutionForms(t *testing.T) {
 			if err != nil {
 				t.Errorf("%s, %s: %v", form, name, err)
 				continue
+			}
+			want := want
+			if quote == "" {
+				want = strings.Trim(want, ` "`)
 			}
 			if got := f.Functions[0].Environment["A"]; got != want {
 				t.Errorf("%s, %s: got %q, want %q", form, name, got, want)
@@ -148,6 +153,57 @@ functions:
 	}
 }
 
+// TestSubstitutionOfOwnText has text that stands in the file, not in a
+// variable: it is read as if it stood there without ${…}.
+func TestSubstitutionOfOwnText(t *testing.T) {
+	t.Parallel()
+	const text = minimal + `
+functions:
+  fn:
+    secrets: ${NOPE:-[a, "b c"]}
+    constraints: ${NOPE:-[a=b, ${NOPE:-c}=d]}
+    labels: ${NOPE:-{a: b, c: 1}}
+    annotations: ${NOPE:-{}}
+    environment:
+      QUOTED: ${NOPE:-"007"}
+      BLANKS: ${NOPE:- x }
+      TEXT: ${NOPE:-[a, b]}
+      COLON: ${NOPE:-a: b}
+    limits: ${NOPE:-{memory: 64Mi}}
+    skip_build: ${NOPE:-'yes'}
+`
+	f, err := Parse("s.yml", []byte(text), LoadOptions{Lookup: lookupIn(nil)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	fn := f.Functions[0]
+	for what, pair := range map[string][2]any{
+		"secrets":     {fn.Secrets, []string{"a", "b c"}},
+		"constraints": {*fn.Constraints, []string{"a=b", "c=d"}},
+		"labels":      {*fn.Labels, map[string]string{"a": "b", "c": "1"}},
+		"annotations": {*fn.Annotations, map[string]string{}},
+		"environment": {fn.Environment, map[string]string{"QUOTED": "007", "BLANKS": "x", "TEXT": "[a, b]", "COLON": "a: b"}},
+		"memory":      {fn.Limits.Memory, "64Mi"},
+		"skip_build":  {fn.SkipBuild, true},
+	} {
+		if !reflect.DeepEqual(pair[0], pair[1]) {
+			t.Errorf("%s: got %q, want %q", what, pair[0], pair[1])
+		}
+	}
+	for text, want := range map[string]string{
+		"secrets: ${L}":                   `s.yml:4:14: functions.a.secrets: wants a list, not the text "[a, b]"`,
+		"secrets: ${NOPE:-${L}}":          `s.yml:4:14: functions.a.secrets: wants a list`,
+		"secrets: ${NOPE:-[a, [b]]}":      `s.yml:4:14: functions.a.secrets[1]: wants text, not a list`,
+		"labels: ${NOPE:-{a: b, a: c}}":   `s.yml:4:13: the key "a" is already in line 4`,
+		"limits: ${NOPE:-{memroy: 64Mi}}": `s.yml:4:13: functions.a.limits: unknown key "memroy"`,
+	} {
+		_, err := Parse("s.yml", []byte(minimal+"functions:\n  a:\n    "+text+"\n"), LoadOptions{Lookup: lookupIn(map[string]string{"L": "[a, b]"}), Strict: true})
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: got %v, want %s", text, err, want)
+		}
+	}
+}
+
 func TestSubstitutionRefusesLinesInNames(t *testing.T) {
 	t.Parallel()
 	lookup := lookupIn(map[string]string{"NL": "a\nb"})
@@ -171,7 +227,7 @@ func TestSubstitutionOverSeveralLines(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got := f.Functions[0].Environment["A"]; got != "one\n  two" {
+	if got := f.Functions[0].Environment["A"]; got != "one two" {
 		t.Errorf("got %q", got)
 	}
 	if len(f.Warnings) != 1 || f.Warnings[0].Line != 7 || f.Warnings[0].Column != 5 {
