@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 
 	"github.com/faas-cli/faas-cli/schema"
 	"gopkg.in/yaml.v3"
@@ -26,6 +27,7 @@ type decoder struct {
 	budget int
 	errs   []error
 	strict []error // warnings that a strict load refuses
+	above  string  // the key in front of the one that each is at, when it has no value
 }
 
 // decode fills f from its sources.
@@ -85,6 +87,22 @@ func (d *decoder) errorf(n *yaml.Node, format string, args ...any) {
 func (d *decoder) rulef(n *yaml.Node, rule, format string, args ...any) {
 	err := d.f.source(n).errorf(n, format, args...)
 	err.Rule = rule
+	d.errs = append(d.errs, err)
+}
+
+// wants says that n, the value at path, is not of the kind that it must be.
+func (d *decoder) wants(n *yaml.Node, path string, want valueKind) {
+	what, advice := "text", "write one value, in quotes if it holds brackets"
+	switch want {
+	case boolValue:
+		what, advice = "true or false", "write true or false"
+	case listValue:
+		what, advice = "a list", "write [A, B], or lines that begin with a dash"
+	case mappingValue:
+		what, advice = "a mapping", "write lines KEY: VALUE, indented below the key"
+	}
+	err := d.f.source(n).errorf(n, "%s: wants %s, not %s", path, what, kind(n))
+	err.Advice = advice
 	d.errs = append(d.errs, err)
 }
 
@@ -199,13 +217,15 @@ func (d *decoder) document() error {
 		return d.err()
 	}
 	if providerName != "openfaas" {
-		at := root
+		at, is := root, "missing"
 		if name != nil {
-			at = name
+			at, is = name, strconv.Quote(providerName)
 		} else if provider != nil {
 			at = provider
 		}
-		d.errorf(at, "provider.name must be openfaas, but it is %q", providerName)
+		err := f.source(at).errorf(at, "provider.name must be openfaas, but it is %s", is)
+		err.Advice = "write name: openfaas, indented below provider"
+		d.errs = append(d.errs, err)
 		return d.err()
 	}
 	if version != nil {

@@ -66,7 +66,7 @@ func check(s *source, function string) error {
 	return err
 }
 
-// valueKind is what a path leads to.
+// valueKind is the kind of value that a key wants.
 type valueKind int
 
 const (
@@ -74,6 +74,7 @@ const (
 	plainValue
 	boolValue
 	listValue
+	mappingValue
 )
 
 // splitPath takes a path apart. Keys of maps may hold dots.

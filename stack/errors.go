@@ -34,10 +34,14 @@ type SyntaxError struct {
 	Position
 	Rule    string // stable name, such as "syntax"
 	Message string // what is wrong, with the path of the value where there is one
+	Advice  string // what to do, in one line; empty: what is right for all errors of the rule
 }
 
 // Error begins with the position, as compilers and editors write it.
 func (e *SyntaxError) Error() string { return e.Position.String() + ": " + e.Message }
+
+// Hint says in one line what to do; it may be empty.
+func (e *SyntaxError) Hint() string { return first(e.Advice, adviceFor(e.Rule)) }
 
 // Warning is something in a stack file that is probably not meant, but is
 // understood.

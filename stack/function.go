@@ -1,6 +1,7 @@
 package stack
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/faas-cli/faas-cli/schema"
@@ -21,6 +22,10 @@ func functionKeys() []string {
 // function decodes one function.
 func (d *decoder) function(fn *Function) {
 	path := "functions." + fn.Name
+	if n := d.follow(fn.node); !d.isEmpty(n) && n.Kind != yaml.MappingNode && slices.Contains(functionKeys(), fn.Name) {
+		d.rulef(n, RuleSchema, "functions: %q is a key of a function and must be indented deeper than the function's name", fn.Name)
+		return
+	}
 	if !d.isMapping(fn.node, path) {
 		return
 	}
@@ -125,17 +130,35 @@ func (d *decoder) unknown(k *yaml.Node, path string, known []string) {
 	if path != "" {
 		where = path
 	}
-	if near := nearest(k.Value, known); near != "" {
-		d.warnf(k, RuleUnknownKey, "%s: unknown key %q, did you mean %q?", where, k.Value, near)
-		return
+	near := nearest(k.Value, known)
+	if alias := alias(k.Value); slices.Contains(known, strings.Split(alias, ".")[0]) {
+		near = alias
 	}
-	d.warnf(k, RuleUnknownKey, "%s: unknown key %q", where, k.Value)
+	switch {
+	case near != "":
+		d.warnf(k, RuleUnknownKey, "%s: unknown key %q, did you mean %q?", where, k.Value, near)
+	case d.above != "":
+		d.warnf(k, RuleUnknownKey, "%s: unknown key %q, is it to be indented below %q?", where, k.Value, d.above)
+	default:
+		d.warnf(k, RuleUnknownKey, "%s: unknown key %q", where, k.Value)
+	}
+}
+
+// alias is the key of a function that others call by the name s.
+func alias(s string) string {
+	return map[string]string{
+		"language": "lang", "env": "environment", "env_file": "environment_file", "command": "fprocess",
+		"readonly": "readonly_root_filesystem", "memory": "limits.memory", "cpu": "limits.cpu",
+	}[s]
 }
 
 // nearest is the word that s is probably meant to be; empty if none is close.
 func nearest(s string, words []string) string {
 	best, most := "", min(3, max(1, len(s)/3)+1)
 	for _, w := range words {
+		if len(w)-len(s) >= most || len(s)-len(w) >= most {
+			continue
+		}
 		if n := distance(strings.ToLower(s), w); n < most {
 			best, most = w, n
 		}

@@ -155,14 +155,14 @@ func (l *linter) addErrors(err error) bool {
 	if !errors.As(err, &syntax) {
 		return false
 	}
-	l.add(syntax.Position, syntax.Rule, SeverityError, syntax.Message, adviceFor(syntax.Rule))
+	l.add(syntax.Position, syntax.Rule, SeverityError, syntax.Message, syntax.Hint())
 	return true
 }
 
 func adviceFor(rule string) string {
 	switch rule {
 	case RuleSyntax:
-		return "indent with spaces, the keys of a mapping all by the same number"
+		return "indent with spaces, the keys of a mapping all by the same number, and quote values with special characters"
 	case RuleVariable:
 		return "write ${NAME}, ${NAME:-default}, or $${ for a literal ${"
 	case RuleName:

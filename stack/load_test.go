@@ -65,7 +65,7 @@ func TestLoadKeepsFileOrder(t *testing.T) {
 func TestLoadMistakes(t *testing.T) {
 	t.Parallel()
 	for name, tt := range map[string]struct{ text, want string }{
-		"no provider":        {"functions: {}\n", `s.yml:1:1: provider.name must be openfaas, but it is ""`},
+		"no provider":        {"functions: {}\n", `s.yml:1:1: provider.name must be openfaas, but it is missing`},
 		"empty file":         {"", `s.yml:1:1: provider.name must be openfaas`},
 		"old provider":       {"version: 2\nprovider:\n  name: faas\n", `s.yml:3:9: provider.name must be openfaas, but it is "faas"`},
 		"version":            {"version: 2.0\n" + minimal, `s.yml:1:10: version must be 1.0, but it is "2.0"`},
@@ -88,6 +88,12 @@ func TestLoadMistakes(t *testing.T) {
 		"a brace":            {minimal + "functions:\n  fn: {image: \"${A:-}}\",\n   secrets: [a],\n", `s.yml:3:7: the { is not closed`},
 		"a missing blank":    {minimal + "functions:\n  a:\n    image:acme/x\n    handler: y\n", `s.yml:4:5: a blank is missing after image:`},
 		"flow, then wrong":   {minimal + "functions: {\n  a: {},\n      b: {}\n }\nx-a:\n   b: c\n  d: e\n", `s.yml:8:3: the indentation of "d"`},
+		"a colon in a value": {minimal + "functions:\n  a:\n    fprocess: python: x\n", `s.yml:4:15: a value that holds a colon and a blank needs quotes`},
+		"a cron expression":  {minimal + "functions:\n  a:\n    annotations:\n      schedule: * * * * *\n", `s.yml:5:17: a value that begins with * needs quotes`},
+		"no such anchor":     {minimal + "functions:\n  a:\n    labels: *b # c\n", `s.yml:4:13: a value that begins with *`},
+		"an at sign":         {minimal + "functions:\n  a:\n    image: @acme/x\n", `s.yml:4:12: a value that begins with @ needs quotes`},
+		"an open quote":      {minimal + "functions:\n  a:\n    image: \"acme\n    lang: go\n", `s.yml:4:12: the quote " is not closed`},
+		"not indented":       {minimal + "functions:\n  a:\n  image: x\n", `s.yml:4:10: functions: "image" is a key of a function and must be indented deeper`},
 		"a list as the file": {"- a\n", `s.yml:1:1: a stack file is a mapping`},
 		"not UTF-8":          {minimal + "# \xff\n", `s.yml:2:1: not UTF-8`},
 		"merge of text":      {minimal + "functions:\n  a:\n    <<: x\n", `s.yml:4:5: functions.a: a merge key wants a mapping`},
@@ -133,6 +139,24 @@ func TestLoadUnknownKeys(t *testing.T) {
 	}
 	if _, err := Parse("s.yml", []byte(text), LoadOptions{Strict: true}); err == nil || !strings.Contains(err.Error(), "imgae") {
 		t.Errorf("strict: %v", err)
+	}
+}
+
+// TestLoadSuggestsKeys names the key that is probably meant.
+func TestLoadSuggestsKeys(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]string{
+		"functions:\n  a:\n    language: go\n":              `3:5: functions.a: unknown key "language", did you mean "lang"?`,
+		"functions:\n  a:\n    memory: 64Mi\n":              `3:5: functions.a: unknown key "memory", did you mean "limits.memory"?`,
+		"functions:\n  a:\n    readonly: true\n":            `did you mean "readonly_root_filesystem"?`,
+		"functions:\n  a:\n    environment:\n    MODE: x\n": `4:5: functions.a: unknown key "MODE", is it to be indented below "environment"?`,
+		"functions:\napi:\n  image: x\n":                    `2:1: the stack file: unknown key "api", is it to be indented below "functions"?`,
+		"functions:\n  a: {zzz: 1}\n":                       `2:7: functions.a: unknown key "zzz"`,
+	} {
+		f, err := Parse("s.yml", []byte(text+minimal), LoadOptions{})
+		if err != nil || len(f.Warnings) != 1 || !strings.HasSuffix(f.Warnings[0].String(), want) {
+			t.Errorf("%q: got %v, %v, want %s", text, f, err, want)
+		}
 	}
 }
 

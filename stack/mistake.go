@@ -10,14 +10,14 @@ import (
 // YAML parser refused; the parser itself often names the line at which the
 // surrounding block begins. The cause is empty where nothing was found.
 func findMistake(text string) (Position, string) {
-	m := mistakes{block: -1}
+	m := mistakes{text: text, block: -1}
 	for l := range strings.Lines(text) {
 		m.line++
 		if cause := m.look(strings.TrimRight(l, "\r\n")); cause != "" {
 			return Position{Line: m.line, Column: m.column}, cause
 		}
 		if m.lost {
-			return Position{}, ""
+			return m.openQuote()
 		}
 	}
 	if n := len(m.open); n > 0 {
@@ -29,11 +29,12 @@ func findMistake(text string) (Position, string) {
 
 // mistakes walks over the lines of a text.
 type mistakes struct {
+	text         string
 	line, column int
 	levels       []level   // of keys in blocks, outermost first
 	open         []bracket // brackets of flow style that are not closed
 	block        int       // indentation of the key whose block scalar the lines belong to; -1: none
-	lost         bool      // a quote goes on in the next line: nothing is certain from here on
+	lost         bool      // a quote, at column, goes on in the next line: nothing is certain from here on
 }
 
 type level struct {
@@ -59,6 +60,9 @@ func (m *mistakes) look(l string) string {
 	}
 	inFlow := len(m.open) > 0
 	m.brackets(l)
+	if m.lost {
+		return ""
+	}
 	switch {
 	case inFlow:
 		return ""
@@ -84,7 +88,38 @@ func (m *mistakes) look(l string) string {
 	if v := strings.TrimSpace(value); strings.HasPrefix(v, "|") || strings.HasPrefix(v, ">") {
 		m.block = indent
 	}
-	return m.indented(key, indent, opensBlock(value))
+	if cause := m.indented(key, indent, opensBlock(value)); cause != "" {
+		return cause
+	}
+	m.column = strings.Index(l, body) + len(key) + 1 + len(value) - len(strings.TrimLeft(value, " \t")) + 1
+	return m.unquoted(strings.TrimSpace(value))
+}
+
+// unquoted looks for what a value may not have outside of quotes.
+func (m *mistakes) unquoted(v string) string {
+	if v == "" || strings.ContainsRune("#&!|>{[\"'", rune(v[0])) {
+		return ""
+	}
+	v, _, _ = strings.Cut(v, " #")
+	name, _, _ := strings.Cut(strings.TrimPrefix(v, "*"), " ")
+	switch {
+	case strings.ContainsRune("@`%", rune(v[0])):
+		return fmt.Sprintf("a value that begins with %c needs quotes", v[0])
+	case v[0] == '*' && (name == "" || !strings.Contains(m.text, "&"+name)):
+		return "a value that begins with * needs quotes, or is the name of an anchor"
+	case strings.Contains(v, ": ") || strings.HasSuffix(v, ":"):
+		return "a value that holds a colon and a blank needs quotes"
+	}
+	return ""
+}
+
+// openQuote tells whether the quote at which the walk was lost ever ends.
+func (m *mistakes) openQuote() (Position, string) {
+	at := offsetOf(m.text, m.line, 1) + m.column - 1
+	if quoteEnd(m.text, at) >= 0 {
+		return Position{}, ""
+	}
+	return Position{Line: m.line, Column: m.column}, fmt.Sprintf("the quote %c is not closed", m.text[at])
 }
 
 // indented checks the indentation of a key against those above it.
@@ -121,7 +156,7 @@ func (m *mistakes) brackets(l string) {
 		case (c == '"' || c == '\'') && begins:
 			end := quoteEnd(l, i)
 			if end < 0 {
-				m.lost = true
+				m.lost, m.column = true, i+1
 				return
 			}
 			i = end

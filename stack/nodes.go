@@ -17,7 +17,7 @@ func (d *decoder) isMapping(n *yaml.Node, path string) bool {
 		return false
 	}
 	if n.Kind != yaml.MappingNode {
-		d.errorf(n, "%s: wants a mapping, not %s", path, kind(n))
+		d.wants(n, path, mappingValue)
 		return false
 	}
 	return true
@@ -118,9 +118,14 @@ func (d *decoder) each(n *yaml.Node, path string, fn func(k, v *yaml.Node)) {
 			merges = true
 			continue
 		}
-		if k = d.key(k, path); k != nil {
-			fn(k, v)
+		if k = d.key(k, path); k == nil {
+			continue
 		}
+		d.above = ""
+		if i > 1 && isNull(n.Content[i-1]) {
+			d.above = n.Content[i-2].Value
+		}
+		fn(k, v)
 	}
 	if !merges {
 		return
@@ -287,7 +292,7 @@ func (f *File) warnRemote() {
 func (d *decoder) text(n *yaml.Node, path string) string {
 	n = d.follow(n)
 	if n.Kind != yaml.ScalarNode {
-		d.errorf(n, "%s: wants text, not %s", path, kind(n))
+		d.wants(n, path, textValue)
 		return ""
 	}
 	d.reveal(n)
@@ -321,7 +326,7 @@ func (d *decoder) boolean(n *yaml.Node, path string) bool {
 	case "false", "no", "off", "n", "":
 		return false
 	}
-	d.errorf(n, "%s: wants true or false, not %q", path, shorten(s))
+	d.wants(n, path, boolValue)
 	return false
 }
 
@@ -332,7 +337,7 @@ func (d *decoder) lines(n *yaml.Node, path string) []string {
 		return nil
 	}
 	if n.Kind != yaml.SequenceNode {
-		d.errorf(n, "%s: wants a list, not %s", path, kind(n))
+		d.wants(n, path, listValue)
 		return nil
 	}
 	out := make([]string, 0, len(n.Content))
@@ -355,7 +360,7 @@ func (d *decoder) texts(n *yaml.Node, path string, oneLine bool) map[string]stri
 		return nil
 	}
 	if n.Kind != yaml.MappingNode {
-		d.errorf(n, "%s: wants a mapping, not %s", path, kind(n))
+		d.wants(n, path, mappingValue)
 		return nil
 	}
 	out := make(map[string]string, len(n.Content)/2)
