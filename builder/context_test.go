@@ -196,7 +196,7 @@ func TestFaasignoreKeepsFilesOutOfEveryContext(t *testing.T) {
 	files["fn/a.log"], files["fn/keep.log"], files["fn/d/b.log"] = "a", "k", "b"
 	c := newProject(t, files).mustPrepare(t)
 	want := "Dockerfile FROM tpl\nfunction/\nfunction/d/\nfunction/h.txt mine\nfunction/keep.log k\nfunction/start.txt starter\nrun.sh #!/bin/sh\ntemplate.yml language: tpl"
-	if got := listing(t, treeFS{c.tree}); got != want {
+	if got := listing(t, treeFS{c, c.tree}); got != want {
 		t.Errorf("context:\n%s\nwant:\n%s", got, want)
 	}
 }

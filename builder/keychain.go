@@ -12,7 +12,7 @@ import (
 // Accounts are where credentials of registries are looked up, in order. A
 // folder is read, and a helper run, only when a registry is pushed to, and
 // only for that registry.
-type Accounts []*engine.Credentials
+type Accounts engine.Accounts
 
 var (
 	_ authn.Keychain        = Accounts(nil)
@@ -27,17 +27,15 @@ func (a Accounts) Resolve(authn.Resource) (authn.Authenticator, error) {
 // ResolveContext returns the first account for the registry, or the anonymous
 // one.
 func (a Accounts) ResolveContext(ctx context.Context, r authn.Resource) (authn.Authenticator, error) {
-	for _, c := range a {
-		found, err := c.For(ctx, r.RegistryStr())
-		if err != nil {
-			return nil, err
-		}
-		if found != (engine.Auth{}) {
-			return authn.FromConfig(authn.AuthConfig{
-				Username: found.Username, Password: found.Password,
-				IdentityToken: found.IdentityToken, RegistryToken: found.RegistryToken,
-			}), nil
-		}
+	found, err := engine.Accounts(a).For(ctx, r.RegistryStr())
+	if err != nil {
+		return nil, err
 	}
-	return authn.Anonymous, nil
+	if found == (engine.Auth{}) {
+		return authn.Anonymous, nil
+	}
+	return authn.FromConfig(authn.AuthConfig{
+		Username: found.Username, Password: found.Password,
+		IdentityToken: found.IdentityToken, RegistryToken: found.RegistryToken,
+	}), nil
 }

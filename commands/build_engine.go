@@ -71,7 +71,9 @@ type engineConn struct {
 // get returns the connection, which Close ends.
 func (c *engineConn) get(ctx context.Context) (*engine.Client, error) {
 	c.once.Do(func() {
-		c.client, c.err = engine.Connect(ctx, engine.Options{Lookup: c.env.Lookup, UserAgent: c.env.userAgent()})
+		c.client, c.err = engine.Connect(ctx, engine.Options{
+			Lookup: c.env.Lookup, UserAgent: c.env.userAgent(), Accounts: engine.Accounts{c.env.projectAccounts()},
+		})
 	})
 	return c.client, c.err
 }
@@ -209,9 +211,14 @@ func (e *Env) registries() builder.Registry {
 		Transport: e.Transport, UserAgent: e.userAgent(),
 		Keychain: builder.Accounts{
 			engine.DockerCredentials(e.Lookup),
-			{Dir: filepath.Join(e.Dir, registryLoginFolder)},
+			e.projectAccounts(),
 		},
 	}
+}
+
+// projectAccounts are those that registry-login wrote into the project.
+func (e *Env) projectAccounts() *engine.Credentials {
+	return &engine.Credentials{Dir: filepath.Join(e.Dir, registryLoginFolder)}
 }
 
 // remoteEngine builds elsewhere. What it is sent is signed, so that a secret is

@@ -76,7 +76,7 @@ func (c *Client) Build(ctx context.Context, b Build, on func(Event)) (id string,
 	bctx, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
 	tree := &contextTree{fsys: b.Context, stop: stop}
-	sess, err := c.newSession(bctx, b, tree)
+	sess, err := c.newSession(b, tree)
 	if err != nil {
 		return "", err
 	}
@@ -86,16 +86,16 @@ func (c *Client) Build(ctx context.Context, b Build, on func(Event)) (id string,
 		dial := func(ctx context.Context, proto string, meta map[string][]string) (net.Conn, error) {
 			return c.api.DialHijack(ctx, "/session", proto, meta)
 		}
-		if err := sess.Run(bctx, dial); err != nil {
+		if err := sess.run(bctx, dial); err != nil {
 			stop(c.fail(bctx, "open a build session", err))
 		}
 		return nil
 	})
-	id, err = c.solve(bctx, b, sess.ID(), on)
+	id, err = c.solve(bctx, b, sess.id, on)
 	cause := context.Cause(bctx)
 	stop(nil)
+	sess.rpc.Stop()
 	_ = g.Wait()
-	_ = sess.Close()
 
 	switch treeErr := tree.failure(); {
 	case err == nil && treeErr == nil:
@@ -109,27 +109,25 @@ func (c *Client) Build(ctx context.Context, b Build, on func(Event)) (id string,
 }
 
 // newSession offers the engine what it may ask for while it builds.
-func (c *Client) newSession(ctx context.Context, b Build, tree *contextTree) (*session.Session, error) {
+func (c *Client) newSession(b Build, tree *contextTree) (*buildSession, error) {
 	for _, s := range b.Secrets {
 		if _, err := os.Stat(s.Path); err != nil {
 			return nil, fmt.Errorf("build secret %q: %w", s.ID, err)
 		}
 	}
-	sess, err := session.NewSession(ctx, b.Key)
-	if err != nil {
-		return nil, fmt.Errorf("build session: %w", err)
+	files, ok := filesync.NewFSSyncProvider(filesync.StaticDirSource{"context": tree, "dockerfile": tree}).(filesync.FileSyncServer)
+	if !ok {
+		return nil, errors.New("build session: this BuildKit library cannot send files")
 	}
-	sess.Allow(filesync.NewFSSyncProvider(filesync.StaticDirSource{"context": tree, "dockerfile": tree}))
-	sess.Allow(authServer{auth: c.auth})
-	sess.Allow(newSecretServer(b.Secrets))
+	others := []session.Attachable{authServer{auth: c.auth}, newSecretServer(b.Secrets)}
 	if len(b.SSH) > 0 {
 		agents, err := newAgentServer(b.SSH)
 		if err != nil {
 			return nil, err
 		}
-		sess.Allow(agents)
+		others = append(others, agents)
 	}
-	return sess, nil
+	return newBuildSession(b.Key, files, others...), nil
 }
 
 // solve sends the build request and reads its reply to the end. The request outlives ctx by as much

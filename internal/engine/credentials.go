@@ -39,6 +39,19 @@ type Credentials struct {
 	Dir string // such as ~/.docker; empty: no accounts
 }
 
+// Accounts are where accounts are looked up, in order.
+type Accounts []*Credentials
+
+// For returns the first account for a registry's host (and port), or the zero Auth if there is none.
+func (a Accounts) For(ctx context.Context, host string) (Auth, error) {
+	for _, c := range a {
+		if auth, err := c.For(ctx, host); err != nil || auth != (Auth{}) {
+			return auth, err
+		}
+	}
+	return Auth{}, nil
+}
+
 // DockerCredentials are those of Docker's own configuration, wherever the environment puts it.
 func DockerCredentials(lookup func(key string) (string, bool)) *Credentials {
 	return &Credentials{Dir: environment{lookup: lookup}.configDir()}

@@ -35,13 +35,15 @@ type Options struct {
 	Lookup func(key string) (string, bool)
 	// UserAgent is sent with each request; empty leaves docker's own.
 	UserAgent string
+	// Accounts are for registries that Docker's configuration has no account for.
+	Accounts Accounts
 }
 
 // A Client is a connection to one engine. It is safe for concurrent use.
 type Client struct {
 	api      *client.Client
 	endpoint Endpoint
-	auth     *Credentials
+	auth     Accounts
 	ping     types.Ping
 
 	versionOnce sync.Mutex
@@ -71,7 +73,7 @@ func Connect(ctx context.Context, o Options) (*Client, error) {
 	if err != nil {
 		return nil, &UnavailableError{Endpoint: ep, Err: err}
 	}
-	c := &Client{api: api, endpoint: ep, auth: &Credentials{Dir: env.configDir()}}
+	c := &Client{api: api, endpoint: ep, auth: append(Accounts{{Dir: env.configDir()}}, o.Accounts...)}
 	if err := c.negotiate(ctx); err != nil {
 		_ = api.Close()
 		return nil, err
@@ -107,9 +109,6 @@ func (c *Client) Close() error { return c.api.Close() }
 
 // Endpoint says which engine this is and how it was found.
 func (c *Client) Endpoint() Endpoint { return c.endpoint }
-
-// Credentials are those of Docker's configuration, for whoever talks to a registry directly.
-func (c *Client) Credentials() *Credentials { return c.auth }
 
 // Local reports whether the engine runs on this machine, so that it sees the same folders and its
 // networks can be reached from here. Docker Desktop's engine lives in a virtual machine: folders are

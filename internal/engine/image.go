@@ -132,8 +132,7 @@ func (c *Client) Import(ctx context.Context, tar io.Reader, name string) error {
 	return c.follow(ctx, "import image", body, nil, nil)
 }
 
-// Push sends an image to the registry that its name says, with the account that Docker's
-// configuration holds for it, and returns the digest under which the registry has it.
+// Push sends an image to the registry that its name says, with the account that there is for it, and returns the digest under which the registry has it.
 // The events' steps are layers; on may be nil.
 func (c *Client) Push(ctx context.Context, ref string, on func(Event)) (digest string, err error) {
 	op := fmt.Sprintf("push %q", ref)
@@ -158,7 +157,7 @@ func (c *Client) Push(ctx context.Context, ref string, on func(Event)) (digest s
 	return digest, err
 }
 
-// Pull fetches an image, with the account that Docker's configuration holds for its registry.
+// Pull fetches an image, with the account that there is for its registry.
 // An empty platform is the engine's own.
 func (c *Client) Pull(ctx context.Context, ref, platform string, on func(Event)) error {
 	op := fmt.Sprintf("pull %q", ref)

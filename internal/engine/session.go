@@ -2,53 +2,106 @@ package engine
 
 import (
 	"context"
-	"fmt"
-	"os"
+	"crypto/rand"
+	"errors"
+	"net"
+	"net/http"
+	"strings"
+	"sync"
 
 	"github.com/moby/buildkit/session"
-	"github.com/moby/buildkit/session/auth"
-	"github.com/moby/buildkit/session/secrets"
-	"github.com/moby/buildkit/session/secrets/secretsprovider"
+	"github.com/moby/buildkit/session/filesync"
+	"github.com/moby/buildkit/util/grpcerrors"
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/health"
+	"google.golang.org/grpc/health/grpc_health_v1"
 )
 
-// authServer lends the engine the account of the one host that it asks for, while it pulls the
-// base images of a build.
-type authServer struct {
-	auth.UnimplementedAuthServer
-	auth *Credentials
+// buildSession is what a client offers to BuildKit while it builds: gRPC services that the engine
+// calls over one connection, which was an HTTP request to begin with. It differs from BuildKit's own
+// session.Session in how the files of the context leave: see [packetStream].
+type buildSession struct {
+	id, key string
+	rpc     *grpc.Server
+	files   filesync.FileSyncServer
 }
 
-var _ session.Attachable = authServer{}
+// newBuildSession offers the files of a context and the services of others.
+func newBuildSession(key string, files filesync.FileSyncServer, others ...session.Attachable) *buildSession {
+	s := &buildSession{id: strings.ToLower(rand.Text()), key: key, files: files, rpc: grpc.NewServer(
+		grpc.UnaryInterceptor(grpcerrors.UnaryServerInterceptor),
+		grpc.StreamInterceptor(grpcerrors.StreamServerInterceptor),
+	)}
+	grpc_health_v1.RegisterHealthServer(s.rpc, health.NewServer()) // without it the engine hangs up
+	filesync.RegisterFileSyncServer(s.rpc, files)
+	for _, o := range others {
+		o.Register(s.rpc)
+	}
+	return s
+}
 
-func (s authServer) Register(g *grpc.Server) { auth.RegisterAuthServer(g, s) }
-
-func (s authServer) Credentials(ctx context.Context, req *auth.CredentialsRequest) (*auth.CredentialsResponse, error) {
-	a, err := s.auth.For(ctx, req.Host)
+// run serves the engine until ctx or the connection ends.
+//
+// Source of truth: POST /session of the Engine API, whose headers name the session, its methods and
+// the key under which the engine keeps what it has seen.
+func (s *buildSession) run(ctx context.Context, dial session.Dialer) error {
+	const methods = "X-Docker-Expose-Session-Grpc-Method"
+	meta := map[string][]string{
+		"X-Docker-Expose-Session-Uuid":      {s.id},
+		"X-Docker-Expose-Session-Sharedkey": {s.key},
+	}
+	for name, service := range s.rpc.GetServiceInfo() {
+		for _, m := range service.Methods {
+			meta[methods] = append(meta[methods], session.MethodURL(name, m.Name))
+		}
+	}
+	conn, err := dial(ctx, "h2c", meta)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	if a.IdentityToken != "" {
-		return &auth.CredentialsResponse{Secret: a.IdentityToken}, nil
+	l := &soleListener{ended: make(chan struct{})}
+	l.conn = &soleConn{Conn: conn, l: l}
+	defer l.conn.Close() //nolint:errcheck // closed already, mostly
+	defer context.AfterFunc(ctx, func() { _ = l.conn.Close() })()
+	mux := http.NewServeMux()
+	mux.HandleFunc("POST "+filesync.FileSync_DiffCopy_FullMethodName, s.sendFiles)
+	mux.Handle("/", s.rpc)
+	server := &http.Server{Handler: mux, Protocols: new(http.Protocols)} //nolint:gosec // the peer is the engine
+	server.Protocols.SetUnencryptedHTTP2(true)
+	defer server.Close() //nolint:errcheck // nothing is left to be told
+	if err := server.Serve(l); !errors.Is(err, net.ErrClosed) {
+		return err
 	}
-	return &auth.CredentialsResponse{Username: a.Username, Secret: a.Password}, nil
+	return nil
 }
 
-// secretStore reads a build secret when a step asks for it.
-type secretStore map[string]string
-
-func newSecretServer(list []BuildSecret) session.Attachable {
-	store := make(secretStore, len(list))
-	for _, s := range list {
-		store[s.ID] = s.Path
-	}
-	return secretsprovider.NewSecretProvider(store)
+// soleListener hands out one connection, and ends when that does.
+type soleListener struct {
+	conn  *soleConn
+	given bool // Accept is called by one goroutine
+	once  sync.Once
+	ended chan struct{}
 }
 
-func (s secretStore) GetSecret(_ context.Context, id string) ([]byte, error) {
-	path, ok := s[id]
-	if !ok {
-		return nil, fmt.Errorf("build secret %q: %w", id, secrets.ErrNotFound)
+func (l *soleListener) Accept() (net.Conn, error) {
+	if !l.given {
+		l.given = true
+		return l.conn, nil
 	}
-	return os.ReadFile(path)
+	<-l.ended
+	return nil, net.ErrClosed
 }
+
+func (l *soleListener) Close() error {
+	l.once.Do(func() { close(l.ended) })
+	return nil
+}
+
+func (l *soleListener) Addr() net.Addr { return l.conn.LocalAddr() }
+
+type soleConn struct {
+	net.Conn
+	l *soleListener
+}
+
+func (c *soleConn) Close() error { return errors.Join(c.l.Close(), c.Conn.Close()) }
