@@ -196,7 +196,7 @@ func TestDockerEngineStopsInTheMiddleOfADeploy(t *testing.T) {
 		return err
 	})
 	proxy.Cut()
-	time.Sleep(200 * time.Millisecond)
+	time.Sleep(200 * time.Millisecond) // any outage will do: what follows waits for its own conditions
 	proxy.Restore(t)
 	<-done
 	if res, _ := p.do(http.MethodGet, "/system/function/fn", nil); res.StatusCode == http.StatusNotFound {

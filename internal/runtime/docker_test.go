@@ -427,7 +427,15 @@ func TestDockerFloodedLogIsBounded(t *testing.T) {
 	d, _, image := newDocker(t)
 	r := start(t, d, spec(image, "MODE", "flood"))
 	healthy(t, r)
-	time.Sleep(2 * time.Second) // some 100 MB of output
+	written := 0
+	for line, err := range d.Logs(t.Context(), r.Info().Ref, runtime.LogQuery{Follow: true, Tail: -1}) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		if written += len(line.Text); written > 30<<20 { // more than is kept
+			break
+		}
+	}
 	if err := r.Stop(t.Context(), time.Second); err != nil {
 		t.Fatal(err)
 	}

@@ -1,0 +1,25 @@
+package commands
+
+import (
+	"context"
+	"net"
+	"strings"
+	"syscall"
+	"testing"
+)
+
+func TestUnreachableDefaultGatewayHintsAtTheLocalPlatform(t *testing.T) {
+	t.Parallel()
+	for url, local := range map[string]bool{"": true, defaultGateway: true, "http://127.0.0.1:8081": false} {
+		for _, args := range [][]string{{"list"}, {"deploy", "--image", "fn:1", "--name", "fn"}, {"invoke", "fn", "-d", "x"}, {"up", "-f", "stack.yml"}} {
+			env, stdout, stderr := faultEnv(t, url)
+			env.Transport.DialContext = func(context.Context, string, string) (net.Conn, error) {
+				return nil, &net.OpError{Op: "dial", Err: syscall.ECONNREFUSED}
+			}
+			code := Main(t.Context(), env, args)
+			if got := strings.Contains(stderr.String(), "hint: start the local platform with faas-cli local start"); code != 1 || got != local || stdout.Len() > 0 {
+				t.Errorf("%q at %q: exit code %d, hint = %v; want 1, %v:\n%s%s", args, url, code, got, local, stdout, stderr)
+			}
+		}
+	}
+}
