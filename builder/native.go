@@ -9,6 +9,7 @@ import (
 	"runtime"
 	"slices"
 	"strings"
+	"time"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"github.com/google/go-containerregistry/pkg/v1/empty"
@@ -48,6 +49,13 @@ const (
 	kindGo       = "go"
 	kindPython   = "python"
 	localVersion = 1
+)
+
+// Folders of the cache: of functions as they are compiled, and of installed
+// dependencies.
+const (
+	workFolder   = "work"
+	pythonFolder = "python"
 )
 
 // Capabilities of the native engine.
@@ -90,7 +98,8 @@ func (n *Native) CheckRequest(req Request) error {
 			return &UnsupportedError{Engine: NativeName, What: "Python functions for " + p.String()}
 		}
 	}
-	return nil
+	_, err := requirements(nativeTree(req.Context.tree), req.Context.handler)
+	return err
 }
 
 // nativePlatform is what processes of this machine are built for.
@@ -132,7 +141,14 @@ func lockDir(ctx context.Context, dir string) (*filelock.Lock, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, fmt.Errorf("prepare build: %w", err)
 	}
-	return filelock.Exclusive(ctx, filepath.Join(dir, "lock"))
+	lock := filepath.Join(dir, lockFile)
+	held, err := filelock.Exclusive(ctx, lock)
+	if err != nil {
+		return nil, err
+	}
+	now := time.Now()
+	_ = os.Chtimes(lock, now, now) // else it is taken for unused too early, which costs time only
+	return held, nil
 }
 
 // Fingerprint is that of the request under the tool chain that would build it.
@@ -193,12 +209,13 @@ func (n *Native) Build(ctx context.Context, req Request, on func(Event)) (Result
 	if err := n.CheckRequest(req); err != nil {
 		return Result{}, err
 	}
-	b := &nativeBuild{n: n, req: req, on: on, dir: filepath.Join(n.Cache, "work", workName(req.Context))}
+	b := &nativeBuild{n: n, req: req, on: on, dir: filepath.Join(n.Cache, workFolder, workName(req.Context))}
 	held, err := lockDir(ctx, b.dir)
 	if err != nil {
 		return Result{}, err
 	}
 	defer held.Release()
+	defer n.prune(time.Now())
 	if b.root, err = os.OpenRoot(b.dir); err != nil {
 		return Result{}, err
 	}

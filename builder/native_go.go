@@ -12,6 +12,7 @@ import (
 	"strings"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
+	"github.com/opencontainers/go-digest"
 )
 
 const (
@@ -54,7 +55,7 @@ func (g *goTool) find(ctx context.Context, c *Context) (string, string, error) {
 
 func (g *goTool) identity(ctx context.Context, c *Context) (string, error) {
 	_, version, err := g.find(ctx, c)
-	return "go" + version, err
+	return "go" + version + " " + digest.FromBytes(rootsPEM()).Encoded(), err
 }
 
 func (g *goTool) image(ctx context.Context, b *nativeBuild, p Platform, config *v1.Config) ([]v1.Layer, error) {
@@ -91,7 +92,11 @@ func (g *goTool) image(ctx context.Context, b *nativeBuild, p Platform, config *
 		return nil, err
 	}
 	config.Entrypoint = []string{"/" + homeDir + "/" + goBinary}
-	var layers []v1.Layer
+	roots, err := rootsLayer()
+	if err != nil {
+		return nil, err
+	}
+	layers := []v1.Layer{roots}
 	if assets := goAssets(handler); len(assets.children) > 0 {
 		l, err := layerOf(ctx, below(homeDir, assets))
 		if err != nil {

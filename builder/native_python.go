@@ -8,7 +8,6 @@ import (
 	"os"
 	"path"
 	"path/filepath"
-	"slices"
 	"strings"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
@@ -191,23 +190,6 @@ func syntaxError(lines []string) string {
 	return place
 }
 
-// requirements joins what the template and the handler need.
-func requirements(tree *node, handler string) ([]byte, error) {
-	var all []byte
-	for _, dir := range slices.Compact([]string{".", handler}) {
-		file := tree.lookup(path.Join(dir, requirementsFile))
-		if file == nil || file.kind != 0 {
-			continue
-		}
-		content, err := readAll(file)
-		if err != nil {
-			return nil, err
-		}
-		all = append(append(all, content...), '\n')
-	}
-	return all, nil
-}
-
 // dependencies returns the layer of what requirements.txt names, or nil.
 func (t *pythonTool) dependencies(ctx context.Context, b *nativeBuild, python, identity string, tree *node) (v1.Layer, error) {
 	content, err := requirements(tree, b.req.Context.handler)
@@ -215,7 +197,7 @@ func (t *pythonTool) dependencies(ctx context.Context, b *nativeBuild, python, i
 		return nil, err
 	}
 	key := digest.FromString(identity + "\n" + string(content)).Encoded()
-	dir := filepath.Join(t.n.Cache, "python", key[:32])
+	dir := filepath.Join(t.n.Cache, pythonFolder, key[:32])
 	held, err := lockDir(ctx, dir)
 	if err != nil {
 		return nil, err

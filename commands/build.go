@@ -42,7 +42,7 @@ by the container engine from the template's Dockerfile. --builder decides it.`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			o.stack.complete(cmd)
-			o.build.complete(cmd)
+			o.build.complete(env, cmd)
 			if err := o.build.validate(); err != nil {
 				return err
 			}

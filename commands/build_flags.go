@@ -37,8 +37,7 @@ type buildFlags struct {
 	disableStackPull bool
 	show             progressFlags
 
-	// Of the original, without effect here.
-	debug, overwrite bool
+	overwrite bool // of the original, without effect here
 }
 
 // progressFlags say how progress is shown, and where else results go.
@@ -153,18 +152,20 @@ func (o *buildFlags) register(cmd *cobra.Command) {
 
 	f.BoolVar(&o.disableStackPull, "disable-stack-pull", false, "do not pull missing templates from the sources in the stack file, only from the store")
 	o.templates.register(cmd)
-	f.BoolVar(&o.debug, "debug", false, "without effect: nothing temporary is left of pulling templates")
+	f.BoolVar(&o.templates.trace, "debug", false, "show the git commands that fetch missing templates")
 	f.BoolVar(&o.overwrite, "overwrite", true, "without effect: only missing templates are pulled")
-	for _, name := range []string{"debug", "overwrite"} {
-		_ = f.MarkHidden(name) // the names are constants
-	}
+	_ = f.MarkHidden("overwrite") // it was just defined
 	o.show.register(cmd)
 }
 
-// complete reads what only the parsed command line knows.
-func (o *buildFlags) complete(cmd *cobra.Command) {
+// complete reads what only the parsed command line knows, and warns of what
+// has no effect.
+func (o *buildFlags) complete(env *Env, cmd *cobra.Command) {
 	o.parallelExplicit = cmd.Flags().Changed("parallel")
 	o.templates.complete(cmd)
+	if o.overwrite && cmd.Flags().Changed("overwrite") {
+		env.warnf("--overwrite has no effect: only missing templates are pulled; template pull replaces others")
+	}
 }
 
 func (o buildFlags) validate() error {

@@ -58,7 +58,9 @@ func (e *Env) planJobs(ctx context.Context, fns []stack.Function, tag stack.TagF
 	errs := make([]error, len(fns))
 	for i, fn := range fns {
 		jobs[i] = &job{fn: fn, skip: fn.SkipBuild}
-		jobs[i].image, errs[i] = name(ctx, &fn)
+		if jobs[i].image, errs[i] = name(ctx, &fn); fn.SkipBuild && errs[i] != nil {
+			jobs[i].image, errs[i] = fn.Image, nil // neither built nor pushed: its handler need not be here
+		}
 	}
 	return jobs, errors.Join(errs...)
 }

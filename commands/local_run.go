@@ -51,7 +51,7 @@ With --watch functions are built and started again when their files change.`,
 		Args: atMostOne,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			o.stack.complete(cmd)
-			o.build.complete(cmd)
+			o.build.complete(env, cmd)
 			if len(args) > 0 {
 				o.name = args[0]
 			}
@@ -202,7 +202,7 @@ func (e *Env) planLocalRun(ctx context.Context, o localRunOptions) (*localRun, e
 		}
 		return nil, usagef("give a function name to run, or --all: %s", strings.Join(names, " "))
 	}
-	if err := ignoreInGit(e.Dir, secretsFolder); err != nil {
+	if err := ignoreInGit(e.Dir, "template", "build", secretsFolder); err != nil {
 		return nil, err
 	}
 	jobs, err := e.planJobs(ctx, st.Functions, o.build.tag)

@@ -170,7 +170,7 @@ func writeFunction(env *Env, o newOptions, target stack.Target, tpl templates.Te
 	if err := atomicfile.WriteBytes(env.abs(target.Path), perm, text); err != nil {
 		return errors.Join(err, root.RemoveAll(handler))
 	}
-	if err := ignoreInGit(env.Dir, "template", "build", ".secrets"); err != nil {
+	if err := ignoreInGit(env.Dir, "template", "build", secretsFolder); err != nil {
 		env.warnf(".gitignore is not updated: %v", err)
 	}
 	return announceFunction(env, o, target, tpl, handler)

@@ -36,7 +36,7 @@ else linux/amd64.`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			o.stack.complete(cmd)
-			o.build.complete(cmd)
+			o.build.complete(env, cmd)
 			o.platformsExplicit = cmd.Flags().Changed("platforms")
 			if err := o.build.validate(); err != nil {
 				return err

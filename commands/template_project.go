@@ -25,6 +25,7 @@ type templateFlags struct {
 	timeout time.Duration
 
 	lockedExplicit bool // --locked was given, in either way
+	trace          bool // show the git commands that fetch templates
 }
 
 // register adds --offline, --locked and --template-timeout.
@@ -108,7 +109,7 @@ func (e *Env) openTemplates(o templateFlags, s templateSources) (*templateProjec
 		Say:          e.progressf,
 		Warn:         e.warnf,
 	}
-	if e.debug() {
+	if o.trace || e.debug() {
 		p.Fetcher.Trace = e.traceGit
 	}
 	return &templateProject{Project: p, root: root, clean: clean}, nil

@@ -54,7 +54,7 @@ Ctrl-C.`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			o.gateway.complete(cmd)
 			o.stack.complete(cmd)
-			o.build.complete(cmd)
+			o.build.complete(env, cmd)
 			o.platformsExplicit = cmd.Flags().Changed("platforms")
 			o.unused.warn(env, cmd)
 			if err := o.validate(); err != nil {
