@@ -44,9 +44,8 @@ type logPrinter struct {
 	name, instance bool   // print these
 	sanitize       bool   // the output is a terminal
 
-	mu   sync.Mutex
-	w    *bufio.Writer
-	line []byte
+	mu sync.Mutex
+	w  *bufio.Writer
 }
 
 func newLogPrinter(t *term.Terminal, o logsOptions) *logPrinter {
@@ -60,19 +59,19 @@ func newLogPrinter(t *term.Terminal, o logsOptions) *logPrinter {
 func (p *logPrinter) print(rec *gateway.LogRecord, prefix string) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	var err error
-	switch b := p.line[:0]; p.format {
+	line := p.w.AvailableBuffer() // made where it is written from
+	switch p.format {
 	case logJSON:
-		p.line, err = rec.AppendJSON(b)
+		var err error
+		if line, err = rec.AppendJSON(line); err != nil {
+			return err
+		}
 	case logKeyValue:
-		p.line = p.keyValue(b, rec)
+		line = p.keyValue(line, rec)
 	default:
-		p.line = p.plain(append(b, prefix...), rec)
+		line = p.plain(append(line, prefix...), rec)
 	}
-	if err != nil {
-		return err
-	}
-	_, err = p.w.Write(append(p.line, '\n'))
+	_, err := p.w.Write(append(line, '\n'))
 	return err
 }
 
@@ -93,7 +92,7 @@ func (p *logPrinter) plain(b []byte, rec *gateway.LogRecord) []byte {
 	if p.instance {
 		b = append(p.text(append(b, '('), rec.Instance), ") "...)
 	}
-	return p.text(b, bytes.TrimRight(rec.Text, "\n"))
+	return p.message(b, rec)
 }
 
 // keyValue ends in a blank, as it always has; scripts split at `" `.
@@ -107,7 +106,18 @@ func (p *logPrinter) keyValue(b []byte, rec *gateway.LogRecord) []byte {
 	if p.instance {
 		b = append(p.text(append(b, `instance="`...), rec.Instance), `" `...)
 	}
-	return append(p.text(append(b, `text="`...), bytes.TrimRight(rec.Text, "\n")), `" `...)
+	return append(p.message(append(b, `text="`...), rec), `" `...)
+}
+
+// message appends the text of a message without its last newlines.
+func (p *logPrinter) message(b []byte, rec *gateway.LogRecord) []byte {
+	start := len(b)
+	b = rec.AppendText(b)
+	text := bytes.TrimRight(b[start:], "\n")
+	if p.sanitize {
+		return p.text(b[:start], text)
+	}
+	return b[:start+len(text)]
 }
 
 // text appends text of a function, which must not steer a terminal.

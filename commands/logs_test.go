@@ -154,7 +154,7 @@ func TestLogsAreTakenUpWhereTheyWereLost(t *testing.T) {
 				log := &fakeLog{connections: tt.connections}
 				var got []string
 				r := &logReader{open: log.open, noReconnect: tt.noReconnect, print: func(rec *gateway.LogRecord) error {
-					got = append(got, string(rec.Text))
+					got = append(got, string(rec.AppendText(nil)))
 					return nil
 				}}
 				err := r.run(t.Context(), gateway.LogQuery{Name: "fn", Tail: 50, Follow: true})
@@ -205,7 +205,9 @@ func TestLogsOnATerminalDoNotSteerIt(t *testing.T) {
 		out.Reset()
 		tm.OutTTY = tty
 		p := newLogPrinter(tm, logsOptions{format: logPlain})
-		if err := errors.Join(p.print(&gateway.LogRecord{Text: []byte("a\x1b[2Jb\r\n")}, ""), p.flush()); err != nil {
+		var rec gateway.LogRecord
+		err := gateway.NewLogDecoder(strings.NewReader(`{"text":"a\u001b[2Jb\r\n"}`)).Next(&rec)
+		if err := errors.Join(err, p.print(&rec, ""), p.flush()); err != nil {
 			t.Fatal(err)
 		}
 		if steered := strings.Contains(out.String(), "\x1b"); steered == tty {

@@ -35,15 +35,25 @@ const maxLogMessage = 16 << 20
 type LogRecord struct {
 	Name, Namespace, Instance []byte
 	Timestamp                 time.Time
-	Text                      []byte // may end with a newline
-	raw                       []byte // the message as it came, where it is one line of JSON in our own form
+
+	text    []byte
+	escaped bool   // text has the escapes of JSON
+	raw     []byte // the message as it came, where it is one line of JSON in our own form
+}
+
+// AppendText appends the text, which may end with a newline.
+func (r *LogRecord) AppendText(b []byte) []byte {
+	if r.escaped {
+		return appendPlain(b, r.text)
+	}
+	return append(b, r.text...)
 }
 
 // Message copies the record.
 func (r *LogRecord) Message() schema.LogMessage {
 	return schema.LogMessage{
 		Name: string(r.Name), Namespace: string(r.Namespace), Instance: string(r.Instance),
-		Timestamp: r.Timestamp, Text: string(r.Text),
+		Timestamp: r.Timestamp, Text: string(r.AppendText(nil)),
 	}
 }
 
@@ -64,7 +74,7 @@ func (r *LogRecord) Hash(seed maphash.Seed) uint64 {
 	}
 	line, err := r.AppendJSON(nil)
 	if err != nil { // a time that JSON has no form for
-		line = r.Text
+		line = r.AppendText(nil)
 	}
 	return maphash.Bytes(seed, line)
 }
@@ -74,11 +84,16 @@ func (r *LogRecord) Hash(seed maphash.Seed) uint64 {
 // [schema.LogMessage], is taken apart by hand; anything else goes through
 // encoding/json, with the same result. It is not safe for concurrent use.
 type LogDecoder struct {
-	src     *errReader
-	r       *bufio.Reader
-	long    []byte        // a line that is longer than the buffer of r
-	scratch []byte        // strings of the current message that had escapes
-	slow    *json.Decoder // takes over for good when a message does not stand on one line
+	src  *errReader
+	r    *bufio.Reader
+	long []byte        // a line that is longer than the buffer of r
+	slow *json.Decoder // takes over for good when a message does not stand on one line
+
+	head    []byte // of the last message, up to the value of instance; its names have no escapes
+	nameEnd int    // in head
+
+	second     []byte // of the last message in UTC, from the end of instance: `","timestamp":"2006-01-02T15:04:05`
+	secondTime time.Time
 }
 
 // NewLogDecoder returns a decoder of r. It reads no more often than it must:
@@ -173,7 +188,7 @@ func decodeLogMessage(message []byte, rec *LogRecord) error {
 		return []byte(*s)
 	}
 	*rec = LogRecord{
-		Name: bytesOf(m.Name), Namespace: bytesOf(m.Namespace), Instance: bytesOf(m.Instance), Text: bytesOf(m.Text),
+		Name: bytesOf(m.Name), Namespace: bytesOf(m.Namespace), Instance: bytesOf(m.Instance), text: bytesOf(m.Text),
 	}
 	if m.Timestamp != nil {
 		rec.Timestamp = *m.Timestamp
@@ -182,102 +197,189 @@ func decodeLogMessage(message []byte, rec *LogRecord) error {
 }
 
 // parse is the fast way: one object, the five keys in order, no blanks. It
-// reports false for everything else, also where that is merely unusual.
+// reports false for everything else, also where that is merely unusual. The
+// text is checked, but its escapes stay until somebody asks for it.
 func (d *LogDecoder) parse(message []byte, rec *LogRecord) bool {
-	d.scratch = d.scratch[:0]
-	rest, ok := message, true
-	value := func(key string) (v []byte) {
-		if !ok || len(rest) < len(key) || string(rest[:len(key)]) != key {
-			ok = false
-			return nil
-		}
-		v, rest, ok = d.stringValue(rest[len(key):])
-		return v
+	rest, ok := d.names(message, rec)
+	if !ok {
+		return false
 	}
-	rec.Name = value(`{"name":"`)
-	rec.Namespace = value(`,"namespace":"`)
-	rec.Instance = value(`,"instance":"`)
-	timestamp := value(`,"timestamp":"`)
-	rec.Text = value(`,"text":"`)
-	if !ok || string(rest) != "}" || rec.Timestamp.UnmarshalText(timestamp) != nil {
+	instance, escaped, ok := stringValue(rest)
+	if !ok || escaped {
+		return false
+	}
+	rest, ok = d.time(rest[len(instance):], rec)
+	if !ok {
+		return false
+	}
+	rec.Instance = instance
+	rec.text, rec.escaped, ok = stringValue(rest)
+	if !ok || string(rest[len(rec.text):]) != `"}` {
 		return false
 	}
 	rec.raw = message
 	return true
 }
 
-// stringValue reads a JSON string whose opening quote is gone, and returns it
-// without its escapes, and what follows the closing quote.
-func (d *LogDecoder) stringValue(b []byte) (value, rest []byte, ok bool) {
-	n, ascii := plainPrefix(b)
-	if n < len(b) && b[n] == '"' {
-		return b[:n], b[n+1:], ascii || utf8.Valid(b[:n])
-	}
-	start := len(d.scratch)
-	for n < len(b) && b[n] == '\\' {
-		d.scratch = append(d.scratch, b[:n]...)
-		if b, ok = d.unescape(b[n+1:]); !ok {
-			return nil, nil, false
+// names reads up to the value of instance. Most messages have the names of the
+// one before.
+func (d *LogDecoder) names(message []byte, rec *LogRecord) (rest []byte, ok bool) {
+	const first, second, third = `{"name":"`, `","namespace":"`, `","instance":"`
+	if len(d.head) == 0 || !bytes.HasPrefix(message, d.head) {
+		d.head = d.head[:0]
+		rest, ok := bytes.CutPrefix(message, []byte(first))
+		name, escaped, valid := stringValue(rest)
+		if !ok || !valid || escaped {
+			return nil, false
 		}
-		var a bool
-		n, a = plainPrefix(b)
-		ascii = ascii && a
+		rest, ok = bytes.CutPrefix(rest[len(name):], []byte(second))
+		namespace, escaped, valid := stringValue(rest)
+		if !ok || !valid || escaped || !bytes.HasPrefix(rest[len(namespace):], []byte(third)) {
+			return nil, false
+		}
+		d.head = append(d.head, message[:len(first)+len(name)+len(second)+len(namespace)+len(third)]...)
+		d.nameEnd = len(first) + len(name)
 	}
-	if n == len(b) || b[n] != '"' {
-		return nil, nil, false // unfinished, or a raw control character
-	}
-	d.scratch = append(d.scratch, b[:n]...)
-	value = d.scratch[start:]
-	return value, b[n+1:], ascii || utf8.Valid(value)
+	rec.Name = d.head[len(first):d.nameEnd]
+	rec.Namespace = d.head[d.nameEnd+len(second) : len(d.head)-len(third)]
+	return message[len(d.head):], true
 }
 
-// unescape appends the character that an escape stands for, its backslash
-// gone, and returns what follows. Surrogate pairs are left to encoding/json.
-func (d *LogDecoder) unescape(b []byte) (rest []byte, ok bool) {
+// time reads from the end of the instance up to the value of text, the time as
+// UnmarshalText does. Many messages share a second, so only what follows it is
+// read if it is that of the message before.
+func (d *LogDecoder) time(b []byte, rec *LogRecord) (rest []byte, ok bool) {
+	const key, next, length = `","timestamp":"`, `","text":"`, len("2006-01-02T15:04:05")
+	known := len(d.second) > 0 && bytes.HasPrefix(b, d.second)
+	if !known && !bytes.HasPrefix(b, []byte(key)) {
+		return nil, false
+	}
+	end := bytes.IndexByte(b[len(key):], '"') + len(key)
+	if end < len(key)+length || !bytes.HasPrefix(b[end:], []byte(next)) {
+		return nil, false
+	}
+	rest = b[end+len(next):]
+	fraction, short := nanoseconds(b[len(key)+length : end])
+	if known && short {
+		rec.Timestamp = d.secondTime.Add(fraction)
+		return rest, true
+	}
+	if rec.Timestamp.UnmarshalText(b[len(key):end]) != nil {
+		return nil, false
+	}
+	if d.second = d.second[:0]; short {
+		d.second, d.secondTime = append(d.second, b[:len(key)+length]...), rec.Timestamp.Add(-fraction)
+	}
+	return rest, true
+}
+
+// nanoseconds reads the end of a time in UTC, ".678Z" or "Z".
+func nanoseconds(text []byte) (time.Duration, bool) {
+	const digits = 9
+	if string(text) == "Z" {
+		return 0, true
+	}
+	if len(text) < len(".0Z") || len(text) > digits+len(".Z") || text[0] != '.' || text[len(text)-1] != 'Z' {
+		return 0, false
+	}
+	n := time.Duration(0)
+	for _, c := range text[1 : len(text)-1] {
+		if c < '0' || c > '9' {
+			return 0, false
+		}
+		n = n*10 + time.Duration(c-'0')
+	}
+	for range digits - (len(text) - len(".Z")) {
+		n *= 10
+	}
+	return n, true
+}
+
+// stringValue is the content of a JSON string whose opening quote is gone, and
+// whether there are escapes in it. It is not ok if the string has no end or
+// what only encoding/json makes something of: bytes that are not UTF-8, halves
+// of surrogate pairs, mistakes.
+func stringValue(b []byte) (value []byte, escaped, ok bool) {
+	n, ascii := plainPrefix(b)
+	for n < len(b) && b[n] == '\\' {
+		_, length := escape(b[n+1:])
+		if length == 0 {
+			return nil, false, false
+		}
+		n += 1 + length
+		more, a := plainPrefix(b[n:])
+		n += more
+		escaped, ascii = true, ascii && a
+	}
+	if n == len(b) || b[n] != '"' {
+		return nil, false, false
+	}
+	return b[:n], escaped, ascii || utf8.Valid(b[:n])
+}
+
+// appendPlain appends the content of a JSON string that stringValue has checked.
+func appendPlain(to, value []byte) []byte {
+	for {
+		i := bytes.IndexByte(value, '\\')
+		if i < 0 {
+			return append(to, value...)
+		}
+		to = append(to, value[:i]...)
+		r, length := escape(value[i+1:])
+		if r < utf8.RuneSelf {
+			to = append(to, byte(r))
+		} else {
+			to = utf8.AppendRune(to, r)
+		}
+		value = value[i+1+length:]
+	}
+}
+
+// escape reads an escape whose backslash is gone: the character, and how many
+// bytes it takes, 0 for one that is wrong or half of a surrogate pair.
+func escape(b []byte) (r rune, length int) {
 	if len(b) == 0 {
-		return nil, false
+		return 0, 0
 	}
-	c := b[0]
-	switch c {
+	switch c := b[0]; c {
 	case '"', '\\', '/':
+		return rune(c), 1
 	case 'n':
-		c = '\n'
+		return '\n', 1
 	case 't':
-		c = '\t'
+		return '\t', 1
 	case 'r':
-		c = '\r'
+		return '\r', 1
 	case 'b':
-		c = '\b'
+		return '\b', 1
 	case 'f':
-		c = '\f'
-	case 'u':
-		r := rune(0)
-		if len(b) < 5 {
-			return nil, false
-		}
-		for _, h := range b[1:5] {
-			switch {
-			case '0' <= h && h <= '9':
-				h -= '0'
-			case 'a' <= h && h <= 'f':
-				h -= 'a' - 10
-			case 'A' <= h && h <= 'F':
-				h -= 'A' - 10
-			default:
-				return nil, false
-			}
-			r = r<<4 | rune(h)
-		}
-		if !utf8.ValidRune(r) {
-			return nil, false
-		}
-		d.scratch = utf8.AppendRune(d.scratch, r)
-		return b[5:], true
-	default:
-		return nil, false
+		return '\f', 1
 	}
-	d.scratch = append(d.scratch, c)
-	return b[1:], true
+	return unicodeEscape(b)
+}
+
+func unicodeEscape(b []byte) (r rune, length int) {
+	const full = len("u003c")
+	if len(b) < full || b[0] != 'u' {
+		return 0, 0
+	}
+	for _, h := range b[1:full] {
+		switch {
+		case '0' <= h && h <= '9':
+			h -= '0'
+		case 'a' <= h && h <= 'f':
+			h -= 'a' - 10
+		case 'A' <= h && h <= 'F':
+			h -= 'A' - 10
+		default:
+			return 0, 0
+		}
+		r = r<<4 | rune(h)
+	}
+	if !utf8.ValidRune(r) {
+		return 0, 0
+	}
+	return r, full
 }
 
 // plainPrefix returns how many bytes precede the first quote, backslash or

@@ -55,6 +55,8 @@ func TestLogDecoderLikeEncodingJSON(t *testing.T) {
 		"offset":           strings.ReplaceAll(logLine, "Z", "+02:00") + "\n",
 		"empty":            "",
 		"every length":     everyLength(),
+		"names in turn":    inTurn("fn", "n", "i-1") + inTurn("fn", "n", "i-22") + inTurn("f", "nn", "i-1") + inTurn("", "", "") + inTurn(`f\u006e`, `n\"`, `\\`) + inTurn("fn", "n", "i-1"),
+		"times in turn":    timesInTurn(),
 	}
 	for name, stream := range streams {
 		t.Run(name, func(t *testing.T) {
@@ -85,6 +87,20 @@ func TestLogDecoderLikeEncodingJSON(t *testing.T) {
 			}
 		})
 	}
+}
+
+// inTurn is a message of an instance.
+func inTurn(name, namespace, instance string) string {
+	return `{"name":"` + name + `","namespace":"` + namespace + `","instance":"` + instance + `","timestamp":"2026-01-02T03:04:05Z","text":"x"}` + "\n"
+}
+
+// timesInTurn has times of one second, and of others, in all forms.
+func timesInTurn() string {
+	var b strings.Builder
+	for _, end := range []string{"05Z", "05.1Z", "05.123456789Z", "05.1234567891Z", "05+00:00", "05.5-01:30", "06Z", "06.000001Z", "05.999Z"} {
+		fmt.Fprint(&b, strings.ReplaceAll(logLine, "05.678Z", end)+"\n", logLine+"\n")
+	}
+	return b.String()
 }
 
 // everyLength puts the interesting characters at every offset of a word of
@@ -120,6 +136,8 @@ func TestLogDecoderErrors(t *testing.T) {
 		"text of another type":            {strings.NewReader(`{"text":1}` + "\n"), nil, 0},
 		"raw control character in string": {strings.NewReader(strings.ReplaceAll(logLine, "hello", "a\x01b") + "\n"), nil, 0},
 		"time that is none":               {strings.NewReader(strings.ReplaceAll(logLine, "2026", "noon") + "\n"), nil, 0},
+		"fraction that is none":           {strings.NewReader(logLine + "\n" + strings.ReplaceAll(logLine, ".678Z", ".Z") + "\n"), nil, 1},
+		"fraction with a letter":          {strings.NewReader(logLine + "\n" + strings.ReplaceAll(logLine, ".678Z", ".6x8Z") + "\n"), nil, 1},
 		"message without end":             {io.MultiReader(strings.NewReader(`{"name":"`), endless{}), nil, 0},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -138,6 +156,7 @@ func (endless) Read(p []byte) (int, error) { return copy(p, bytes.Repeat([]byte(
 
 func FuzzLogDecoder(f *testing.F) {
 	f.Add([]byte(logLine + "\n" + logLine))
+	f.Add([]byte(strings.ReplaceAll(logLine, ".678Z", ".6Z") + "\n" + logLine + "\n" + inTurn("a", "", "b")))
 	f.Add([]byte(`{"name":"a\u12","text":"` + "\xff"))
 	f.Fuzz(func(t *testing.T, stream []byte) {
 		got, lines, _ := decodeAll(bytes.NewReader(stream))
