@@ -196,13 +196,23 @@ func block(name string, fn schema.Function, indent, step, eol string) string {
 		}
 		b.WriteString(eol)
 		for _, p := range f.pairs {
-			b.WriteString(inner + step + p[0] + ": " + p[1] + eol)
+			b.WriteString(blockKey(p[0], inner+step, eol) + p[1] + eol)
 		}
 		for _, v := range f.list {
 			b.WriteString(inner + step + "- " + v + eol)
 		}
 	}
 	return b.String()
+}
+
+// blockKey begins a line, at indent, with a key that is written as it is. YAML
+// looks for the colon in the first 1024 characters, so a longer key is marked.
+func blockKey(key, indent, eol string) string {
+	const most = 1000
+	if len(key) <= most {
+		return indent + key + ": "
+	}
+	return indent + "? " + key + eol + indent + ": "
 }
 
 // flow writes a function inside braces. With quotes, keys and texts are in

@@ -127,10 +127,7 @@ func (m *manifest) table(indent, key string, values map[string]string) {
 	}
 	m.b = append(m.b, ":\n"...)
 	for _, k := range slices.Sorted(maps.Keys(values)) {
-		m.b = append(m.b, indent...)
-		m.b = append(m.b, "  "...)
-		m.b = append(m.b, scalar(k, false)...)
-		m.b = append(m.b, ": "...)
+		m.b = append(m.b, blockKey(scalar(k, false), indent+"  ", "\n")...)
 		m.multiline(values[k], indent+"    ")
 	}
 }
