@@ -50,7 +50,7 @@ func RemoveFunction(path string, text []byte, name string) ([]byte, error) {
 		return nil, e.refuse(functions.Content[i], "where the function begins or ends is not clear")
 	}
 	if anchor := anchorBelow(functions.Content[i+1]); anchor != nil && e.usedElsewhere(functions.Content[i+1], anchor.Anchor) {
-		return nil, e.refuse(anchor, fmt.Sprintf("its anchor %q is used elsewhere", anchor.Anchor))
+		return nil, e.anchorInUse(anchor)
 	}
 	return e.apply(changes, func(root *yaml.Node) error {
 		f := root.Content[e.indexOf(root, "functions")+1]
@@ -130,6 +130,11 @@ func (e *editor) removal(m *yaml.Node, i int) ([]splice, bool) {
 	return changes, true
 }
 
+// anchorInUse refuses to change a value that others refer to.
+func (e *editor) anchorInUse(n *yaml.Node) *EditError {
+	return e.refuse(n, fmt.Sprintf("its anchor %q is used elsewhere", n.Anchor))
+}
+
 // anchorBelow is a node at or below n that has an anchor.
 func anchorBelow(n *yaml.Node) *yaml.Node {
 	if n.Anchor != "" {
@@ -176,8 +181,11 @@ func (e *editor) scalarSpan(n *yaml.Node) (start, end int, ok bool) {
 		}
 		end = quoteEnd(e.text, start)
 		return start, end + 1, end > start
-	case n.Anchor != "" || n.Style&yaml.TaggedStyle != 0:
+	case n.Style&yaml.TaggedStyle != 0:
 		return 0, 0, false
+	case n.Anchor != "":
+		rest = strings.TrimLeft(strings.TrimPrefix(rest, "&"+n.Anchor), " ")
+		start = len(e.text) - len(rest)
 	}
 	text := e.written(n)
 	if !strings.HasPrefix(rest, text) {

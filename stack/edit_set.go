@@ -191,6 +191,9 @@ func (e *editor) set(keys []string, value *yaml.Node) ([]byte, *source, error) {
 			return nil, nil, e.refuse(child, fmt.Sprintf("%s is an alias", strings.Join(keys[:depth+1], ".")))
 		}
 		if depth == len(keys)-1 {
+			if child.Anchor != "" && e.usedElsewhere(child, child.Anchor) {
+				return nil, nil, e.anchorInUse(child)
+			}
 			return e.tryAll(child, e.replacements(m, i, value), keys, value)
 		}
 		if child.Kind != yaml.MappingNode || len(child.Content) == 0 {
@@ -216,6 +219,10 @@ func (e *editor) tryAll(at *yaml.Node, changes [][]splice, keys []string, value 
 		return nil, nil, fmt.Errorf("the value cannot be written: %w", err)
 	}
 	value = want.plain(want.root.Content[1])
+	value.Line, value.Column = at.Line, at.Column
+	if at.Kind == yaml.ScalarNode && value.Kind == yaml.ScalarNode {
+		value.Anchor = at.Anchor
+	}
 	var last error = e.refuse(at, "where the value ends is not clear")
 	for _, c := range changes {
 		out, after, err := e.applyParsed(c, func(root *yaml.Node) error { return setNode(root, keys, value) })
@@ -298,11 +305,15 @@ func (e *editor) replacements(m *yaml.Node, i int, value *yaml.Node) [][]splice 
 	if inFlow {
 		return nil
 	}
-	// The value's lines are replaced as a whole.
 	line := e.src.originalLine(key.Line)
 	if strings.TrimLeft(e.text[e.lineStart(line):e.offset(key)], " ") != "" {
 		return nil
 	}
+	var out [][]splice
+	if items, ok := e.itemLines(line, old, value); ok {
+		out = append(out, []splice{items})
+	}
+	// The value's lines are replaced as a whole.
 	last, end := e.lastLine(old, key.Column+1)
 	indent := strings.Repeat(" ", key.Column-1)
 	_, keyEnd, ok := e.scalarSpan(key)
@@ -311,11 +322,41 @@ func (e *editor) replacements(m *yaml.Node, i int, value *yaml.Node) [][]splice 
 	}
 	lines := e.entry([]string{e.written(key)}, value)(indent, "  ")
 	lines = strings.TrimPrefix(lines, indent+scalar(e.written(key), false))
-	out := [][]splice{{{keyEnd, e.lineStart(last + 1), lines}}}
+	out = append(out, []splice{{keyEnd, e.lineStart(last + 1), lines}})
 	if end > last+1 {
 		out = append(out, []splice{{keyEnd, e.lineStart(end), lines}})
 	}
 	return out
+}
+
+// itemLines replaces the lines of a list in block style, below the line of its
+// key. Items that stay keep theirs, with the comments above and behind.
+func (e *editor) itemLines(keyLine int, old, value *yaml.Node) (s splice, ok bool) {
+	if old.Kind != yaml.SequenceNode || value.Kind != yaml.SequenceNode || len(value.Content) == 0 ||
+		old.Style&yaml.FlowStyle != 0 || old.Anchor != "" {
+		return s, false
+	}
+	indent, line := "", keyLine
+	staying := map[string]string{}
+	for _, item := range old.Content {
+		begin := e.lineStart(line + 1)
+		line = e.src.originalLine(item.Line)
+		before, _, dash := strings.Cut(e.line(line), "-")
+		if _, _, ok := e.scalarSpan(item); !ok || !dash || strings.Trim(before, " ") != "" {
+			return s, false
+		}
+		indent = before
+		staying[e.written(item)] = strings.TrimSuffix(e.text[begin:e.lineStart(line+1)], e.eol) + e.eol
+	}
+	var b strings.Builder
+	for _, item := range value.Content {
+		if text, ok := staying[item.Value]; ok {
+			b.WriteString(text)
+			continue
+		}
+		b.WriteString(indent + "- " + scalar(item.Value, false) + e.eol)
+	}
+	return splice{e.lineStart(keyLine + 1), e.lineStart(line + 1), b.String()}, true
 }
 
 // flowClose is the offset behind the bracket that ends a flow value, 0 if it

@@ -176,6 +176,36 @@ func TestSet(t *testing.T) {
 	}
 }
 
+// TestSetLists has lists and anchors, of which what stays keeps its line.
+func TestSetLists(t *testing.T) {
+	t.Parallel()
+	const text = `functions:
+  a:
+    image: &image acme/a:1 # its anchor is not used
+    secrets: # all
+    - a # one
+    # of b
+    - b
+    constraints: [x]
+    fprocess: &run "cat"
+    namespace: *run
+`
+	for key, tt := range map[string]struct{ value, old, replacement string }{
+		"functions.a.image":       {"acme/a:2", "acme/a:1", "acme/a:2"},
+		"functions.a.secrets":     {"a,c,b", "    # of b\n", "    - c\n    # of b\n"},
+		"functions.a.constraints": {"x,z", "[x]", "[x, z]"},
+	} {
+		got, err := Set("s.yml", []byte(text), key, tt.value)
+		changed(t, text, tt.old, tt.replacement, string(got), err)
+	}
+	got, err := Set("s.yml", []byte(text), "functions.a.secrets", "b")
+	changed(t, text, "    - a # one\n", "", string(got), err)
+	_, err = Set("s.yml", []byte(text), "functions.a.fprocess", "x")
+	if want := `s.yml:9:15: cannot be edited safely: its anchor "run" is used elsewhere`; err == nil || err.Error() != want {
+		t.Errorf("got %v, want %s", err, want)
+	}
+}
+
 func TestRenameFunction(t *testing.T) {
 	t.Parallel()
 	got, err := RenameFunction("s.yml", []byte(edited), "two", "dos")
