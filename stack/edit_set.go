@@ -376,30 +376,3 @@ func (e *editor) flowClose(n *yaml.Node) int {
 	}
 	return 0
 }
-
-// setNode does to nodes what Set does to the text.
-func setNode(root *yaml.Node, keys []string, value *yaml.Node) error {
-	m := root
-	for depth, key := range keys {
-		i := -1
-		for j := 0; j+1 < len(m.Content); j += 2 {
-			if m.Content[j].Value == key {
-				i = j
-			}
-		}
-		if i < 0 {
-			k := &yaml.Node{Kind: yaml.ScalarNode, Tag: "!!str", Value: key}
-			m.Content = append(m.Content, k, &yaml.Node{Kind: yaml.MappingNode, Tag: "!!map"})
-			i = len(m.Content) - 2
-		}
-		if depth == len(keys)-1 {
-			m.Content[i+1] = value
-			return nil
-		}
-		if m.Content[i+1].Kind != yaml.MappingNode {
-			m.Content[i+1] = &yaml.Node{Kind: yaml.MappingNode, Tag: "!!map"}
-		}
-		m = m.Content[i+1]
-	}
-	return nil
-}
