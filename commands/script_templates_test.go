@@ -12,7 +12,8 @@ import (
 )
 
 // scriptServe serves a folder over HTTP for the rest of the script and sets
-// $STORE to its URL; $WORK in the files is replaced. A file NAME.404 makes the
+// $STORE to its URL; $WORK in the files is replaced, and once something was
+// asked for there is a file $WORK/asked. A file NAME.404 makes the
 // answer to NAME a 404, and so on; "serve -hang" accepts and never answers.
 //
 //	serve DIR
@@ -23,6 +24,9 @@ func scriptServe(ts *testscript.TestScript, neg bool, args []string) {
 	}
 	work, dir := ts.Getenv("WORK"), ts.MkAbs(args[0])
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if err := os.WriteFile(filepath.Join(work, "asked"), nil, 0o600); err != nil {
+			panic(err)
+		}
 		if args[0] == "-hang" {
 			<-r.Context().Done()
 			return

@@ -320,7 +320,8 @@ func (f *Fetcher) Fetch(ctx context.Context, src Source, commit string, names []
 	if err != nil {
 		return nil, err
 	}
-	for name, digest := range rev.Templates { // known before, still there
+	f.Cache.load(cacheRevisions, key, &rev) // others may have fetched from there meanwhile
+	for name, digest := range rev.Templates {
 		if fetched.Templates[name] == "" {
 			fetched.Templates[name] = digest
 		}

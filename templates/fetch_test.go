@@ -12,7 +12,7 @@ import (
 
 // repo makes a git repository; each further map is a commit on top. It returns
 // its path and the commits.
-func repo(t *testing.T, commits ...map[string]string) (dir string, ids []string) {
+func repo(t testing.TB, commits ...map[string]string) (dir string, ids []string) {
 	t.Helper()
 	dir = t.TempDir()
 	gitIn(t, dir, "init", "-q", "-b", "master")
@@ -26,7 +26,7 @@ func repo(t *testing.T, commits ...map[string]string) (dir string, ids []string)
 	return dir, ids
 }
 
-func gitIn(t *testing.T, dir string, args ...string) string {
+func gitIn(t testing.TB, dir string, args ...string) string {
 	t.Helper()
 	g := git.Git{Dir: dir, Protocols: []string{"file"}, Config: []string{"user.name=t", "user.email=t@example.com", "commit.gpgSign=false", "tag.gpgSign=false"}}
 	out, err := g.Output(t.Context(), args...)
@@ -36,12 +36,12 @@ func gitIn(t *testing.T, dir string, args ...string) string {
 	return string(out)
 }
 
-func fetcher(t *testing.T) *Fetcher {
+func fetcher(t testing.TB) *Fetcher {
 	t.Helper()
 	return &Fetcher{Cache: OpenCache(filepath.Join(t.TempDir(), "cache"))}
 }
 
-func source(t *testing.T, s string) Source {
+func source(t testing.TB, s string) Source {
 	t.Helper()
 	src, err := ParseSource(s, t.TempDir())
 	if err != nil {

@@ -24,7 +24,7 @@ func project(t *testing.T, files map[string]string) *os.Root {
 	return root
 }
 
-func write(t *testing.T, dir string, files map[string]string) {
+func write(t testing.TB, dir string, files map[string]string) {
 	t.Helper()
 	for name, text := range files {
 		path := filepath.Join(dir, filepath.FromSlash(strings.TrimRight(name, "@!")))

@@ -19,12 +19,12 @@ import (
 )
 
 // newProject is an empty project with a cache of its own.
-func newProject(t *testing.T) *Project {
+func newProject(t testing.TB) *Project {
 	t.Helper()
 	return projectIn(t, t.TempDir(), filepath.Join(t.TempDir(), "cache"))
 }
 
-func projectIn(t *testing.T, dir, cache string) *Project {
+func projectIn(t testing.TB, dir, cache string) *Project {
 	t.Helper()
 	root, err := os.OpenRoot(dir)
 	if err != nil {
