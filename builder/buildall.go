@@ -104,6 +104,8 @@ func (c Capabilities) Check(req Request) error {
 		return no("--pull")
 	case req.Squash && !c.Squash:
 		return no("--squash")
+	case req.Debug && !c.Debug:
+		return no("--debug-port")
 	case len(req.ExtraTags) > 0 && !c.ExtraTags:
 		return no("--extra-tag")
 	case c.NeedsLocalSpec && req.Context.Local() == nil:

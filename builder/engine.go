@@ -49,6 +49,7 @@ type Capabilities struct {
 	NoCache        bool // Request.NoCache
 	Pull           bool // Request.Pull
 	Squash         bool // Request.Squash
+	Debug          bool // Request.Debug
 	ExtraTags      bool // Request.ExtraTags
 	Proxies        bool // http_proxy and https_proxy among Request.Args, as the predefined arguments of a Dockerfile
 	NeedsLocalSpec bool // only builds contexts with a local block (native)
@@ -74,6 +75,7 @@ type Request struct {
 	NoCache   bool
 	Pull      bool // look for newer base images
 	Squash    bool
+	Debug     bool // keep what a debugger needs
 	Force     bool // build even if nothing changed
 }
 

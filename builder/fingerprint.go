@@ -143,7 +143,7 @@ func (r Request) fingerprint(identity string, content digest.Digest) (digest.Dig
 		}
 		sum.add("secret", s.ID, string(digest.FromBytes(content)))
 	}
-	sum.add("options", fmt.Sprint(r.SSH, r.Squash))
+	sum.add("options", fmt.Sprint(r.SSH, r.Squash, r.Debug))
 	return sum.digest(), nil
 }
 

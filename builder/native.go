@@ -65,7 +65,7 @@ func (n *Native) Capabilities(context.Context) (Capabilities, error) {
 		Outputs:       []OutputKind{OutputEngine, OutputLocal, OutputRegistry, OutputOCI, OutputTar},
 		Platform:      HostPlatform(),
 		MultiPlatform: true, CrossPlatform: true,
-		Labels: true, NoCache: true, ExtraTags: true,
+		Labels: true, NoCache: true, ExtraTags: true, Debug: true,
 		Pull:           true, // there are no base images: the newest ones are used
 		NeedsLocalSpec: true,
 	}, nil

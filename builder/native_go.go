@@ -73,10 +73,14 @@ func (g *goTool) image(ctx context.Context, b *nativeBuild, p Platform, config *
 		return nil, err
 	}
 	b.tell(EventStep, "compiling for "+p.String())
+	flags := "-ldflags=-s -w"
+	if b.req.Debug {
+		flags = "-gcflags=./...=-N -l" // of the handler's module only: the standard library takes a minute
+	}
 	out := "bin-" + strings.ReplaceAll(p.String(), "/", "-")
 	compile := tool{
 		name: "go build", path: goPath, dir: src,
-		args: []string{"build", "-trimpath", "-buildvcs=false", "-ldflags=-s -w", "-o", filepath.Join(b.dir, out, goBinary), "./" + goEntry},
+		args: []string{"build", "-trimpath", "-buildvcs=false", flags, "-o", filepath.Join(b.dir, out, goBinary), "./" + goEntry},
 		env:  append(append([]string{}, g.n.Env...), goEnv(p, b.req.Args)...),
 		line: func(line string) string { return userLine(tree, line) },
 		complaint: func(line string) bool {

@@ -26,6 +26,7 @@ type buildFlags struct {
 	builder                       builderName
 	remote                        remoteFlags
 
+	debuggable bool // for a debugger, with --debug-port of local-run
 	shrinkwrap bool
 	outputs    []string // --build-to
 	print      bool

@@ -128,7 +128,7 @@ func (w *buildWork) prepareJob(ctx context.Context, j *job, f buildFlags, contex
 		}
 	}
 	r := builder.Request{
-		Image: j.image, NoCache: f.noCache, Pull: f.pull, Squash: f.squash, Force: f.force,
+		Image: j.image, NoCache: f.noCache, Pull: f.pull, Squash: f.squash, Force: f.force, Debug: f.debuggable,
 		SSH: j.template.Config.MountSSH, Outputs: to.outputs,
 	}
 	if r.Context, err = contexts.Prepare(ctx, j.fn, j.template); err != nil {

@@ -93,14 +93,7 @@ func (p *templateProcesses) of(fn *stack.Function) (string, error) {
 	if fn.FProcess != "" || fn.Language == "" || fn.Language == "dockerfile" {
 		return "", nil
 	}
-	if p.project == nil {
-		project, err := p.env.openTemplates(templateFlags{}, templateSources{stackFile: p.file.Paths[0]})
-		if err != nil {
-			return "", err
-		}
-		p.project = project
-	}
-	t, err := p.project.Open(fn.Language)
+	t, err := p.template(fn)
 	switch {
 	case err == nil:
 		return t.Config.FProcess, nil
@@ -112,6 +105,18 @@ func (p *templateProcesses) of(fn *stack.Function) (string, error) {
 			"fetch it with faas-cli template pull or template store pull, or give --read-template=false")
 	}
 	return "", fmt.Errorf("function %s: %w", fn.Name, err)
+}
+
+// template opens the function's template.
+func (p *templateProcesses) template(fn *stack.Function) (templates.Template, error) {
+	if p.project == nil {
+		project, err := p.env.openTemplates(templateFlags{}, templateSources{stackFile: p.file.Paths[0]})
+		if err != nil {
+			return templates.Template{}, err
+		}
+		p.project = project
+	}
+	return p.project.Open(fn.Language)
 }
 
 // planImage is the deployment of an image without a stack file.

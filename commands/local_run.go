@@ -27,6 +27,8 @@ type localRunOptions struct {
 	all     bool
 	runtime runtimeName
 	watch   bool
+
+	debugPort int // 0: no debugger
 }
 
 func newLocalRunCmd(env *Env) *cobra.Command {
@@ -47,6 +49,7 @@ With --watch functions are built and started again when their files change.`,
 		Example: `  faas-cli local-run
   faas-cli local-run hello --port 3000 -e debug=true
   faas-cli local-run --all --watch
+  faas-cli local-run hello --debug-port 5678
   faas-cli local-run hello --print`,
 		Args: atMostOne,
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -75,6 +78,7 @@ With --watch functions are built and started again when their files change.`,
 	f.StringVar(&o.host, "host", loopback, "`address` of this machine to listen on; others than the loopback address let other machines call the function")
 	f.BoolVar(&o.all, "all", false, "run every function, behind one port")
 	f.Var(&o.runtime, "runtime", "run functions as: auto, docker, process")
+	f.IntVar(&o.debugPort, "debug-port", 0, "run the function under the debugger of its template, which listens on `port` of this machine")
 	f.BoolVar(&o.watch, "watch", false, "build and start again when files change")
 	return cmd
 }
@@ -87,6 +91,10 @@ func (o localRunOptions) validate() error {
 		return usagef("give a function or --all, not both")
 	case o.all && o.build.print:
 		return usagef("--print shows one function, --all runs several")
+	case o.debugPort != 0 && (o.all || o.build.print || o.runtime == runtimeDocker):
+		return usagef("--debug-port is for one function that runs as a process: leave --all, --print and --runtime docker out")
+	case o.debugPort < 0 || o.debugPort > 65535:
+		return usagef("--debug-port %d: a port is at most 65535", o.debugPort)
 	case o.port < 0 || o.port > 65535:
 		return usagef("--port %d: a port is at most 65535", o.port)
 	}
@@ -226,6 +234,7 @@ func (e *Env) planLocalRun(ctx context.Context, o localRunOptions) (*localRun, e
 // buildLocalRun builds what is run, for this machine.
 func (e *Env) buildLocalRun(ctx context.Context, o localRunOptions, run *localRun) error {
 	to := e.localRunTarget()
+	o.build.debuggable = o.debugPort != 0
 	work, err := e.planBuilds(ctx, o.build, run.stack, run.jobs, to)
 	if err != nil {
 		return err

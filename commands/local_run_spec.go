@@ -31,6 +31,7 @@ type localSpec struct {
 	readOnly bool
 	secrets  []string // names of files in dir
 	dir      string   // of the secrets, absolute
+	debugger string   // of the template, with --debug-port
 }
 
 func (s localSpec) secretPath(name string) string { return filepath.Join(s.dir, name) }
@@ -63,6 +64,11 @@ func (e *Env) localSpec(j *job, o localRunOptions, processes *templateProcesses)
 	}
 	maps.Copy(s.env, o.env) // the flag wins over everything (KB-93)
 
+	if o.debugPort != 0 {
+		if s.debugger, err = processes.debugger(&j.fn); err != nil {
+			return s, err
+		}
+	}
 	if err := s.limits(e); err != nil {
 		return s, err
 	}

@@ -147,6 +147,11 @@ func (r *localRunner) start(ctx context.Context, s localSpec) error {
 	if r.front == nil {
 		spec.Port = r.o.port
 	}
+	if r.o.debugPort != 0 {
+		if spec.Command, err = r.debugCommand(ctx, s, rt.Kind()); err != nil {
+			return fail(err)
+		}
+	}
 	if err := rt.Check(ctx, spec); err != nil {
 		return fail(err)
 	}
@@ -185,6 +190,9 @@ func (r *localRunner) start(ctx context.Context, s localSpec) error {
 		url = "http://" + replica.Info().Address
 	}
 	r.env.progressf("Running %s on %s", name, url)
+	if r.o.debugPort != 0 {
+		r.env.progressf("Its debugger (%s) listens on %s:%d", s.debugger, loopback, r.o.debugPort)
+	}
 	return nil
 }
 

@@ -33,7 +33,17 @@ type LocalBuild struct {
 	Kind        string `yaml:"kind" json:"kind"`                                     // tool chain: "go" or "python"
 	Entry       string `yaml:"entry" json:"entry"`                                   // go: package to build; python: file to start; relative to the template
 	MinimumTool string `yaml:"minimum_tool,omitempty" json:"minimum_tool,omitempty"` // oldest version of the tool chain, such as "1.22"
+	Debugger    string `yaml:"debugger,omitempty" json:"debugger,omitempty"`         // Delve or Debugpy; empty: functions cannot be debugged
 }
+
+// Debuggers that a local block may name.
+const (
+	Delve   = "delve"   // of Go
+	Debugpy = "debugpy" // of Python
+)
+
+// Debuggers lists them.
+func Debuggers() []string { return []string{Delve, Debugpy} }
 
 // TemplateStoreEntry is one template of a template store.
 //

@@ -132,7 +132,7 @@ func (l *linter) lintConfig() {
 		l.lintKeys(l.config.node, "", map[string]any{
 			"language": nil, "fprocess": nil, "welcome_message": nil, "handler_folder": nil, "mount_ssh": nil,
 			"build_options": map[string]any{"name": nil, "packages": nil},
-			"local":         map[string]any{"version": nil, "kind": nil, "entry": nil, "minimum_tool": nil},
+			"local":         map[string]any{"version": nil, "kind": nil, "entry": nil, "minimum_tool": nil, "debugger": nil},
 		})
 	}
 	l.lintHandler()
@@ -236,6 +236,8 @@ func (l *linter) lintLocal() {
 		l.report(ruleLocal, ConfigFile, line, "version %d is not known, only %d", b.Version, localVersion)
 	case !slices.Contains(localKinds(), b.Kind):
 		l.report(ruleLocal, ConfigFile, line, "the kind %q is none of %s", b.Kind, strings.Join(localKinds(), ", "))
+	case b.Debugger != "" && !slices.Contains(schema.Debuggers(), b.Debugger):
+		l.report(ruleLocal, ConfigFile, line, "the debugger %q is none of %s", b.Debugger, strings.Join(schema.Debuggers(), ", "))
 	case !fs.ValidPath(path.Clean(b.Entry)) || b.Entry == "":
 		l.report(ruleLocal, ConfigFile, line, "the entry %q is not a path in the template", b.Entry)
 	default:
