@@ -64,7 +64,7 @@ func (o *stackFlags) complete(cmd *cobra.Command) {
 // gatewayFlags say which gateway a command talks to, and as whom.
 type gatewayFlags struct {
 	url         string
-	explicit    bool // --gateway was given
+	explicit    bool // --gateway was given, and is not empty
 	context     string
 	tlsNoVerify bool
 	token       string
@@ -110,5 +110,5 @@ func (o *gatewayFlags) registerTimeoutOf(cmd *cobra.Command, limit time.Duration
 
 // complete reads what only the parsed command line knows.
 func (o *gatewayFlags) complete(cmd *cobra.Command) {
-	o.explicit = cmd.Flags().Changed("gateway")
+	o.explicit = cmd.Flags().Changed("gateway") && o.url != "" // as from -g "$UNSET"
 }
