@@ -2,6 +2,7 @@ package commands
 
 import (
 	"context"
+	"fmt"
 	"os"
 	"os/exec"
 	"os/signal"
@@ -50,6 +51,28 @@ func TestScripts(t *testing.T) {
 		Setup:               setupScript,
 		Cmds:                scriptCommands(),
 	})
+}
+
+// TestCommandsOnBothGateways runs one script against the gateway in memory and
+// against the local platform: [memory] and [local] mark what only one needs.
+func TestCommandsOnBothGateways(t *testing.T) {
+	t.Parallel()
+	for _, kind := range []string{"memory", "local"} {
+		t.Run(kind, func(t *testing.T) {
+			testscript.Run(t, testscript.Params{
+				Dir:                 "testdata/gateways",
+				RequireExplicitExec: true,
+				Setup:               setupScript,
+				Cmds:                scriptCommands(),
+				Condition: func(condition string) (bool, error) {
+					if condition != "memory" && condition != "local" {
+						return false, fmt.Errorf("unknown condition %q", condition)
+					}
+					return condition == kind, nil
+				},
+			})
+		})
+	}
 }
 
 // setupScript gives a script a home of its own and nothing of the user's.
