@@ -46,7 +46,7 @@ func TestSubstitutionForms(t *testing.T) {
 		`$${FOO}`: "${FOO}", `$$$${FOO}`: "$${FOO}",
 		`\${FOO}`: `\bar`,
 		`a\\b`:    `a\b`, `a\/b`: "a/b", `a\n`: `a\n`,
-		`$FOO`: "$FOO", `$5`: "$5", `$(cmd)`: "$(cmd)", `a$b`: "a$b", `a$`: "a$", `a}`: "a}",
+		`$FOO`: "$FOO", `$5`: "$5", `$(cmd)`: "$(cmd)", `a$b`: "a$b", `a$`: "a$", `a}`: "a}", `a{{x}}`: "a{{x}}", `$`: "$",
 	} {
 		for name, quote := range map[string]string{"plain": "", "single-quoted": "'"} {
 			text := "provider: {name: openfaas}\nfunctions:\n  fn:\n    environment:\n      A: " + quote + form + quote + "\n"

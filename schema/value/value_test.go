@@ -10,7 +10,7 @@ import (
 func TestMemory(t *testing.T) {
 	t.Parallel()
 	for s, want := range map[string]int64{
-		"0": 0, "1": 1, "128Mi": 128 << 20, "1.5Ki": 1536, "1k": 1000, "0.5k": 500, "1.4": 1, "1.5": 2, "2Ei": 2 << 60, "9E": 9e18, ".5Ki": 512, "5.": 5,
+		"0": 0, "1": 1, "128Mi": 128 << 20, "1.5Ki": 1536, "1k": 1000, "0.5k": 500, "1.4": 1, "1.5": 2, "2Ei": 2 << 60, "3Gi": 3 << 30, "3Ti": 3 << 40, "3Pi": 3 << 50, "3M": 3e6, "3G": 3e9, "3T": 3e12, "3P": 3e15, "9E": 9e18, ".5Ki": 512, "5.": 5,
 	} {
 		if got, err := Memory(s); got != want || err != nil {
 			t.Errorf("%s: got %d, %v, want %d", s, got, err, want)
