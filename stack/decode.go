@@ -11,8 +11,11 @@ import (
 )
 
 const (
-	// maxExpansion bounds what aliases may blow a file up to, in bytes.
+	// maxExpansion bounds what aliases may blow a file up to, in bytes. A file
+	// of some MiB may cost maxFactor times its size, more than any does without
+	// aliases.
 	maxExpansion = 64 << 20
+	maxFactor    = 20
 	// nodeCost is what a node counts besides its text.
 	nodeCost = 32
 	// maxErrors is how many mistakes are reported at once.
@@ -30,9 +33,18 @@ type decoder struct {
 	above  string  // the key in front of the one that each is at, when it has no value
 }
 
+// newDecoder makes a decoder with a budget for the sources of f.
+func newDecoder(f *File) *decoder {
+	size := 0
+	for _, s := range f.sources {
+		size += len(s.text)
+	}
+	return &decoder{f: f, budget: max(maxExpansion, maxFactor*size)}
+}
+
 // decode fills f from its sources.
 func (f *File) decode(matches func(string) bool) error {
-	d := &decoder{f: f, budget: maxExpansion}
+	d := newDecoder(f)
 	for _, s := range f.sources {
 		if s.root != nil {
 			d.unique(s, s.root, 0)

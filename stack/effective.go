@@ -24,7 +24,7 @@ type Resolved struct {
 // origins, every text, number and boolean has a comment that says which file
 // and line it comes from.
 func (f *File) Effective(resolve func(*Function) (Resolved, error), origins bool) (*yaml.Node, error) {
-	e := &effective{f: f, d: &decoder{f: f, budget: maxExpansion}, origins: origins}
+	e := &effective{f: f, d: newDecoder(f), origins: origins}
 	out := &yaml.Node{Kind: yaml.MappingNode, Tag: "!!map"}
 	root := f.root
 	if root == nil || root.Kind != yaml.MappingNode {

@@ -77,7 +77,7 @@ func readEnvironment(root *os.Root, dir, path string) (map[string]string, error)
 	if s.root.Kind != yaml.MappingNode {
 		return nil, s.errorf(s.root, "wants the key environment, but is %s", kind(s.root))
 	}
-	d := &decoder{f: &File{sources: []*source{s}}, budget: maxExpansion}
+	d := newDecoder(&File{sources: []*source{s}})
 	d.unique(s, &yaml.Node{Kind: yaml.SequenceNode, Content: []*yaml.Node{s.root}}, 0)
 	var env map[string]string
 	d.each(s.root, "", func(k, v *yaml.Node) {

@@ -99,7 +99,7 @@ func (d *decoder) spend(n *yaml.Node) bool {
 	}
 	d.budget -= len(n.Value) + nodeCost
 	if d.budget < 0 {
-		d.errorf(n, "the aliases of this file expand to more than %d MiB", maxExpansion>>20)
+		d.errorf(n, "the aliases of this file expand to more than %d MiB", newDecoder(d.f).budget>>20)
 	}
 	return d.budget >= 0
 }
