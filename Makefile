@@ -57,8 +57,9 @@ fmt: ## format the Go files
 generate: ## write the generated files again
 	$(GO) generate ./...
 
-check: lint ## exactly what CI runs before the tests: tidy modules, current generated files
+check: lint ## exactly what CI runs: lint, tidy modules, other systems, current generated files, tests
 	$(GO) mod tidy -diff
+	for os in darwin windows; do CGO_ENABLED=0 GOOS=$$os $(GO) build -o /dev/null ./cmd/faas-cli; done
 	$(MAKE) generate
 	git diff --exit-code
 	$(MAKE) test
