@@ -351,10 +351,7 @@ func copyAnswer(ctx context.Context, w io.Writer, r gateway.Invocation, resp *ht
 			err = context.Cause(ctx)
 			fallthrough
 		case err != nil:
-			return &gateway.Error{
-				Op: fmt.Sprintf("invoke %q", r.Name), URL: resp.Request.URL.Redacted(), Status: resp.StatusCode,
-				Err: fmt.Errorf("%w: %w", gateway.ErrConnectionLost, err),
-			}
+			return gateway.BrokenAnswer(r, resp, err)
 		}
 	}
 }

@@ -141,10 +141,21 @@ func clean(text string) string {
 	return strings.Join(strings.Fields(text), " ")
 }
 
-// redacted is a URL that may be shown.
+// redacted is a URL that may be shown: without user, password and the values
+// of parameters that are secrets by their name.
 func redacted(u *url.URL) string {
 	v := *u
 	v.User, v.Fragment = nil, ""
+	if v.RawQuery != "" {
+		parts := strings.Split(v.RawQuery, "&")
+		for i, part := range parts {
+			key, value, _ := strings.Cut(part, "=")
+			if name, err := url.QueryUnescape(key); value != "" && (err != nil || secretName(name)) {
+				parts[i] = key + "=[redacted]"
+			}
+		}
+		v.RawQuery = strings.Join(parts, "&")
+	}
 	return v.String()
 }
 

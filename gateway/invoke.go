@@ -85,6 +85,15 @@ func InvocationError(r Invocation, resp *http.Response) *Error {
 	return answerError(fmt.Sprintf("invoke %q", r.Name), resp)
 }
 
+// BrokenAnswer describes an answer of [Client.Invoke] whose body could not be
+// read to its end because of err.
+func BrokenAnswer(r Invocation, resp *http.Response, err error) *Error {
+	return &Error{
+		Op: fmt.Sprintf("invoke %q", r.Name), URL: redacted(resp.Request.URL), Status: resp.StatusCode,
+		Err: fmt.Errorf("%w: %w", ErrConnectionLost, err),
+	}
+}
+
 func (c *Client) invocationURL(r Invocation) *url.URL {
 	route := "function"
 	if r.Async {

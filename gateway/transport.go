@@ -203,17 +203,18 @@ func dumpHeader(b *strings.Builder, prefix string, h http.Header) {
 	slices.Sort(names)
 	for _, name := range names {
 		value := clean(strings.Join(h[name], ", "))
-		if secretHeader(name) {
+		if secretName(name) {
 			value = "[redacted]"
 		}
 		fmt.Fprintf(b, "http: %s%s: %s\n", prefix, name, value)
 	}
 }
 
-// secretHeader errs on the side of silence: functions have tokens of their own.
-func secretHeader(name string) bool {
+// secretName says that a header or parameter may hold a secret. It errs on the
+// side of silence: functions have tokens of their own.
+func secretName(name string) bool {
 	name = strings.ToLower(name)
-	for _, part := range []string{"auth", "cookie", "token", "secret", "key", "password", "signature"} {
+	for _, part := range []string{"auth", "cookie", "credential", "key", "passw", "secret", "sig", "token"} {
 		if strings.Contains(name, part) {
 			return true
 		}

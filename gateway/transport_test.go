@@ -2,6 +2,7 @@ package gateway_test
 
 import (
 	"errors"
+	"io"
 	"net/http"
 	"net/url"
 	"strings"
@@ -125,5 +126,25 @@ func TestDebugLinesHideSecrets(t *testing.T) {
 	}
 	if body := s.Requests()[0].Body; !strings.Contains(body, "s3cret-value") {
 		t.Errorf("the body was lost on the way: %q", body)
+	}
+}
+
+// TestURLsHideSecrets: a signed URL is not shown, neither in errors nor in
+// debug lines.
+func TestURLsHideSecrets(t *testing.T) {
+	t.Parallel()
+	s := gatewaytest.New(t, gatewaytest.Options{})
+	base, _ := url.Parse(s.URL)
+	var log strings.Builder
+	hc := &http.Client{Transport: gateway.NewTransport(&http.Transport{DisableKeepAlives: true}, gateway.TransportOptions{Debug: &log})}
+	r := gateway.Invocation{Name: "nope", Query: url.Values{"page": {"2"}, "api_key": {"hunter2"}, "X-Sig": {"hunter2"}}}
+	resp, err := gateway.New(base, hc, nil).Invoke(t.Context(), r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, text := range []string{gateway.InvocationError(r, resp).Error(), gateway.BrokenAnswer(r, resp, io.ErrUnexpectedEOF).Error(), log.String()} {
+		if strings.Contains(text, "hunter2") || !strings.Contains(text, "X-Sig=[redacted]&api_key=[redacted]&page=2") {
+			t.Errorf("it is shown as %s", text)
+		}
 	}
 }
