@@ -3,7 +3,6 @@
 package builder
 
 import (
-	"os"
 	"testing"
 	"time"
 
@@ -15,21 +14,8 @@ import (
 // result. The base is made by scripts/debian-base.sh, for nothing can be pulled.
 func TestDockerBuildsOnDebian(t *testing.T) {
 	t.Parallel()
-	path := os.Getenv("FAAS_CLI_DEBIAN_BASE")
-	if path == "" {
-		t.Skip("NOT TESTED: no Debian base; run make test-docker as root where a Debian mirror can be reached")
-	}
 	c := enginetest.Connect(t)
-	base := enginetest.Name("faas-cli-test/debian") + ":1"
-	tar, err := os.Open(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer tar.Close()
-	enginetest.RemoveImage(t, c, base)
-	if err := c.Import(t.Context(), tar, base); err != nil {
-		t.Fatal(err)
-	}
+	base := enginetest.Debian(t, c)
 	p := newProject(t, map[string]string{
 		"template/tpl/Dockerfile": "FROM " + base + `
 ARG ADDITIONAL_PACKAGE

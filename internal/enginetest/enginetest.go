@@ -69,6 +69,27 @@ func Image(tb testing.TB, c *engine.Client, name string, files fs.FS) string {
 	return id
 }
 
+// Debian imports the Debian with Python that scripts/debian-base.sh made, for nothing can be pulled, and
+// removes it after the test. It returns the image's name.
+func Debian(tb testing.TB, c *engine.Client) string {
+	tb.Helper()
+	path := os.Getenv("FAAS_CLI_DEBIAN_BASE")
+	if path == "" {
+		tb.Skip("NOT TESTED: no Debian base; run make test-docker as root where a Debian mirror can be reached")
+	}
+	tar, err := os.Open(path)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	defer tar.Close() //nolint:errcheck // only read
+	name := Name("faas-cli-test/debian") + ":1"
+	RemoveImage(tb, c, name)
+	if err := c.Import(tb.Context(), tar, name); err != nil {
+		tb.Fatalf("import %s: %v", path, err)
+	}
+	return name
+}
+
 // RemoveImage removes an image after the test, if it is there then, and with it all images that are
 // labelled with the test's name: building anew takes the name off the image that had it.
 func RemoveImage(tb testing.TB, c *engine.Client, name string) {
