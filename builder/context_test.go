@@ -300,6 +300,39 @@ func TestChangedNoticesAnEditAfterTheFingerprint(t *testing.T) {
 	}
 }
 
+func TestFSHoldsWhatWasFingerprinted(t *testing.T) {
+	t.Parallel()
+	p := newProject(t, basics())
+	c := p.mustPrepare(t)
+	if _, err := c.Fingerprint(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	const name = "function/h.txt"
+	before, err := fs.Stat(c.FS(), name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := listing(t, c.FS())
+	p.write(t, "fn/h.txt", "edited while the engine looks at it\n")
+	after, err := fs.Stat(c.FS(), name)
+	if err != nil || after.Size() != before.Size() || after.Mode() != before.Mode() || !after.ModTime().Equal(before.ModTime()) {
+		t.Errorf("the file is described as it is now: %v, %v; want %v", after, err, before)
+	}
+	var changed *ChangedError
+	if _, err := c.FS().Open(name); !errors.As(err, &changed) || changed.Path != "fn/h.txt" {
+		t.Errorf("open: %v; want a ChangedError for fn/h.txt", err)
+	}
+	if err := os.WriteFile(filepath.Join(p.dir, "fn/h.txt"), []byte("mine\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Chtimes(filepath.Join(p.dir, "fn/h.txt"), time.Time{}, before.ModTime()); err != nil {
+		t.Fatal(err)
+	}
+	if got := listing(t, c.FS()); got != want {
+		t.Errorf("the file as it was:\n%s\nwant:\n%s", got, want)
+	}
+}
+
 // growing is a writer that changes a file as soon as it is written to.
 type growing struct{ path string }
 

@@ -3,6 +3,8 @@
 package builder
 
 import (
+	"context"
+	"encoding/base64"
 	"errors"
 	"log"
 	"net/http"
@@ -168,6 +170,81 @@ func TestDockerPushesAndSaves(t *testing.T) {
 	if _, err := BuildAll(t.Context(), d, []Request{req}, 1, nil); err == nil || !strings.Contains(err.Error(), "push") {
 		t.Errorf("a registry that has gone: %v", err)
 	}
+}
+
+func TestDockerPushesWithTheProjectsAccount(t *testing.T) {
+	t.Parallel()
+	p := dockerProject(t, scratchFile)
+	store := ggcr.New(ggcr.Logger(log.New(&strings.Builder{}, "", 0)))
+	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if user, password, _ := r.BasicAuth(); user != "me" || password != "s3cret" {
+			w.Header().Set("WWW-Authenticate", `Basic realm="test"`)
+			w.WriteHeader(http.StatusUnauthorized)
+			return
+		}
+		store.ServeHTTP(w, r)
+	}))
+	t.Cleanup(srv.Close)
+	host := strings.TrimPrefix(srv.URL, "http://")
+	connect := func(accounts ...*engine.Credentials) *Docker {
+		c, err := engine.Connect(t.Context(), engine.Options{Lookup: os.LookupEnv, Accounts: accounts})
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = c.Close() })
+		return &Docker{Client: c, Project: p.dir}
+	}
+	d := connect(&engine.Credentials{Dir: filepath.Join(p.dir, "credentials")})
+	req := dockerRequest(t, d, p.mustPrepare(t), OutputRegistry)
+	req.Image = host + "/me/fn:1"
+	enginetest.RemoveImage(t, d.Client, req.Image)
+	if _, err := BuildAll(t.Context(), connect(), []Request{req}, 1, nil); err == nil {
+		t.Error("pushed without an account")
+	}
+	p.write(t, "credentials/config.json", `{"auths":{"`+host+`":{"auth":"`+base64.StdEncoding.EncodeToString([]byte("me:s3cret"))+`"}}}`)
+	if _, err := BuildAll(t.Context(), d, []Request{req}, 1, nil); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestDockerRecordsWhatItSent(t *testing.T) {
+	t.Parallel()
+	p := dockerProject(t, "FROM scratch\nCOPY sent /sent\n")
+	p.write(t, "template/tpl/sent", "as fingerprinted")
+	d := newDocker(t, p)
+	edited := false
+	keeper := editedKeeper{d, func() {
+		if !edited {
+			edited = true
+			p.write(t, "template/tpl/sent", "edited before it was sent")
+		}
+	}}
+	req := dockerRequest(t, d, p.mustPrepare(t), OutputEngine)
+	build := func() (Result, error) {
+		req.Context = p.mustPrepare(t)
+		return SkipUnchanged(keeper, nil).Build(t.Context(), req, func(Event) {})
+	}
+	var changed *ChangedError
+	if _, err := build(); !errors.As(err, &changed) {
+		t.Fatalf("a file changed between fingerprint and build: %v", err)
+	}
+	if _, err := d.Client.Image(t.Context(), req.Image); !errors.Is(err, engine.ErrNotFound) {
+		t.Errorf("an image of it: %v", err)
+	}
+	if res, err := build(); err != nil || res.Skipped {
+		t.Errorf("the build after that: %+v, %v", res, err)
+	}
+}
+
+// editedKeeper changes something between fingerprint and build.
+type editedKeeper struct {
+	*Docker
+	edit func()
+}
+
+func (k editedKeeper) Build(ctx context.Context, req Request, on func(Event)) (Result, error) {
+	k.edit()
+	return k.Docker.Build(ctx, req, on)
 }
 
 func TestDockerWarnsWithoutSSHAgent(t *testing.T) {

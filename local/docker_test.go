@@ -123,6 +123,29 @@ func TestDockerFailedUpdateKeepsTheOldReplica(t *testing.T) {
 	}
 }
 
+func TestDockerDeployNeverHealthySaysWhy(t *testing.T) {
+	t.Parallel()
+	image := enginetest.Name("faas-cli-test/function") + ":1"
+	enginetest.FunctionImage(t, enginetest.Connect(t), image)
+	docker := withDocker(t, func() *engine.Client { return enginetest.Connect(t) })
+	p := startPlatform(t, t.TempDir(), docker, func(o *Options) { o.StartLimit = 2 * time.Second })
+	why := func(method string, d schema.FunctionDeployment) {
+		t.Helper()
+		_, body := p.want(http.StatusInternalServerError, method, "/system/functions", d)
+		for _, want := range []string{"function fn", "did not become healthy in time", "/_/health answered 503"} {
+			if !strings.Contains(body, want) {
+				t.Errorf("%s answered %q, which lacks %q", method, body, want)
+			}
+		}
+	}
+	why(http.MethodPost, containerOf(image, "MODE", "sick"))
+	p.want(http.StatusAccepted, http.MethodPut, "/system/functions", containerOf(image, "VERSION", "one"))
+	why(http.MethodPut, containerOf(image, "VERSION", "two", "MODE", "sick"))
+	if _, body := p.want(http.StatusOK, http.MethodGet, "/function/fn", nil); !strings.HasPrefix(body, "hello from one") {
+		t.Errorf("after the failed update: %q", body)
+	}
+}
+
 func TestDockerFunctionsComeBackWithTheEngine(t *testing.T) {
 	t.Parallel()
 	var proxy *enginetest.Proxy

@@ -31,13 +31,14 @@ type Images interface {
 
 // fleet is all functions of a platform.
 type fleet struct {
-	state    state
-	runtimes []runtime.Runtime // in the order in which they are tried
-	images   Images
-	metrics  *metrics
-	probes   *http.Client // asks replicas for their health
-	log      *slog.Logger
-	now      func() time.Time
+	state      state
+	runtimes   []runtime.Runtime // in the order in which they are tried
+	images     Images
+	metrics    *metrics
+	probes     *http.Client  // asks replicas for their health
+	startLimit time.Duration // from a replica's start to healthy
+	log        *slog.Logger
+	now        func() time.Time
 
 	secretsMu      sync.RWMutex  // held while secrets are read or written, so that a set is of one time
 	secretsVersion atomic.Uint64 // counts changes

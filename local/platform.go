@@ -39,6 +39,10 @@ type Options struct {
 	// Runtimes makes the runtimes, in the order in which they are tried. The platform closes them.
 	Runtimes func(ctx context.Context, h Host) ([]runtime.Runtime, error)
 
+	// StartLimit is how long a replica may take to become healthy; 0 means two minutes: an engine may have to pull its
+	// image first.
+	StartLimit time.Duration
+
 	Version string
 	Commit  string
 	Log     *slog.Logger
@@ -148,7 +152,7 @@ func (p *platform) serve(ctx context.Context, l net.Listener, ready func(Instanc
 		return err
 	}
 	server, err := NewServer(ctx, Config{
-		Dir: p.o.Dir, Runtimes: runtimes, Images: images, Log: p.o.Log, Now: p.o.Now,
+		Dir: p.o.Dir, Runtimes: runtimes, Images: images, Log: p.o.Log, Now: p.o.Now, StartLimit: p.o.StartLimit,
 		ID: p.id.id, Key: p.id.key, Password: p.id.password, Address: p.in.Address, Origins: p.o.Origins,
 		Version: p.o.Version, Commit: p.o.Commit,
 	})

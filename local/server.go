@@ -1,6 +1,7 @@
 package local
 
 import (
+	"cmp"
 	"context"
 	"encoding/hex"
 	"errors"
@@ -27,6 +28,8 @@ type Config struct {
 	Images   Images
 	Log      *slog.Logger
 	Now      func() time.Time
+
+	StartLimit time.Duration // from a replica's start to healthy; 0: two minutes
 
 	ID       string // of the instance
 	Key      []byte // proves the instance
@@ -62,8 +65,9 @@ func NewServer(ctx context.Context, c Config) (*Server, error) {
 	}
 	fl := &fleet{
 		state: state{c.Dir}, runtimes: c.Runtimes, images: c.Images, metrics: newMetrics(), log: c.Log, now: c.Now,
-		probes:    &http.Client{Transport: functionTransport()},
-		functions: map[runtime.Ref]*function{},
+		probes:     &http.Client{Transport: functionTransport()},
+		startLimit: cmp.Or(c.StartLimit, defaultStartLimit),
+		functions:  map[runtime.Ref]*function{},
 	}
 	s := &Server{cfg: c, fleet: fl, proxy: newProxy(fl), guard: g, stopping: make(chan struct{})}
 	s.stopStreams = sync.OnceFunc(func() { close(s.stopping) })

@@ -10,12 +10,12 @@ import (
 
 // Times of a replica's life.
 const (
-	startLimit    = 2 * time.Minute        // from start to healthy; an engine may have to pull the image first
-	backOffFirst  = 100 * time.Millisecond // one crash costs the callers next to nothing
-	backOffMax    = 30 * time.Second
-	backOffReset  = 30 * time.Second // after so long a healthy life, a crash counts as the first again
-	callersWait   = time.Second      // callers wait for a replica that is tried again within this time
-	stopAllowance = 10 * time.Second // beyond the grace, for a runtime to end a replica
+	defaultStartLimit = 2 * time.Minute        // from start to healthy; an engine may have to pull the image first
+	backOffFirst      = 100 * time.Millisecond // one crash costs the callers next to nothing
+	backOffMax        = 30 * time.Second
+	backOffReset      = 30 * time.Second // after so long a healthy life, a crash counts as the first again
+	callersWait       = time.Second      // callers wait for a replica that is tried again within this time
+	stopAllowance     = 10 * time.Second // beyond the grace, for a runtime to end a replica
 )
 
 // slot keeps one replica of one revision running: it starts it, waits until it is healthy, and starts another when it
@@ -109,7 +109,7 @@ func (s *slot) once(ctx context.Context, r runtime.Replica) error {
 		}
 	}
 
-	limited, cancel := context.WithTimeoutCause(ctx, startLimit, errNeverHealthy)
+	limited, cancel := context.WithTimeoutCause(ctx, s.f.fleet.startLimit, errNeverHealthy)
 	err = runtime.WaitHealthy(limited, s.f.fleet.probes, r, s.spec.Annotations[runtime.HealthPathAnnotation])
 	cancel()
 	if err != nil {

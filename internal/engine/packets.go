@@ -109,7 +109,7 @@ func (p *packetStream) SendMsg(m any) error {
 		return err
 	}
 	switch {
-	case len(p.batch) >= batchSize:
+	case len(p.batch) >= batchSize, lastOfItsKind(packet):
 		p.write()
 	case p.armed:
 	case p.timer == nil:
@@ -119,6 +119,11 @@ func (p *packetStream) SendMsg(m any) error {
 		p.timer.Reset(batchDelay)
 	}
 	return p.err
+}
+
+// lastOfItsKind says that nothing follows which the packet could wait for.
+func lastOfItsKind(p *types.Packet) bool {
+	return p.Type == types.PACKET_FIN || p.Type == types.PACKET_STAT && p.Stat == nil
 }
 
 // expired sends what has waited long enough.

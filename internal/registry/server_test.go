@@ -2,11 +2,8 @@ package registry
 
 import (
 	"bytes"
-
-	"crypto/rand"
 	"errors"
 	"fmt"
-	"io"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -290,46 +287,4 @@ func TestServerRefusesManifestsThatAreTooLargeOrIncomplete(t *testing.T) {
 	if got := put("no manifest"); got != http.StatusBadRequest {
 		t.Errorf("no JSON: %d", got)
 	}
-}
-
-// BenchmarkServer pushes and pulls a blob, next to copying it to disk.
-func BenchmarkServer(b *testing.B) {
-	const size = 64 << 20
-	content := make([]byte, size)
-	if _, err := rand.Read(content); err != nil {
-		b.Fatal(err)
-	}
-	b.Run("push", func(b *testing.B) {
-		b.SetBytes(size)
-		b.ReportAllocs()
-		for range b.N {
-			b.StopTimer()
-			srv := httptest.NewServer(forgetful(b.TempDir()))
-			h, _, _ := v1.SHA256(bytes.NewReader(content))
-			b.StartTimer()
-			req, _ := http.NewRequestWithContext(b.Context(), http.MethodPost, srv.URL+"/v2/me/fn/blobs/uploads/?digest="+h.String(), bytes.NewReader(content))
-			req.SetBasicAuth(testUser, testPassword)
-			res, err := srv.Client().Do(req)
-			if err != nil || res.StatusCode != http.StatusCreated {
-				b.Fatal(err, res)
-			}
-			res.Body.Close()
-			srv.Close()
-		}
-	})
-	b.Run("copy", func(b *testing.B) {
-		b.SetBytes(size)
-		for range b.N {
-			f, err := os.Create(filepath.Join(b.TempDir(), "copy"))
-			if err != nil {
-				b.Fatal(err)
-			}
-			if _, err := io.Copy(f, bytes.NewReader(content)); err != nil {
-				b.Fatal(err)
-			}
-			if err := errors.Join(f.Sync(), f.Close()); err != nil {
-				b.Fatal(err)
-			}
-		}
-	})
 }

@@ -31,11 +31,13 @@ var errNoUpload = errors.New("no such upload")
 // by another process: beside the data lies the state of its hash, so that
 // nothing is read twice and nothing is held in memory.
 type upload struct {
-	s    *Store
-	id   string
-	f    *os.File
-	sum  hash.Hash
-	size int64 // bytes received and hashed
+	s     *Store
+	id    string
+	f     *os.File
+	sum   hash.Hash
+	size  int64 // bytes received and hashed
+	begun int64 // bytes that the disk was told to write
+	full  bool  // the disk had no room for more
 }
 
 // newUpload begins an upload. It ends with commit, cancel or suspend.
@@ -85,11 +87,20 @@ func (s *Store) resumeUpload(id string) (*upload, error) {
 	return u, nil
 }
 
+// writebackStep is how much the disk is given to write at once, in bytes: long
+// enough to be written in one go, short beside a layer.
+const writebackStep = 8 << 20
+
 // Write appends to the content.
 func (u *upload) Write(p []byte) (int, error) {
 	n, err := u.f.Write(p)
 	u.sum.Write(p[:n])
 	u.size += int64(n)
+	u.full = u.full || isFull(err)
+	if u.size-u.begun >= writebackStep {
+		startWriteback(u.f, u.begun, u.size-u.begun)
+		u.begun = u.size
+	}
 	return n, err
 }
 
@@ -148,8 +159,13 @@ func fill(r io.Reader, b []byte) (n int, err error) {
 	return n, err
 }
 
-// suspend closes the upload so that resumeUpload can go on with it.
+// suspend closes the upload so that resumeUpload can go on with it. One that
+// found the disk full is dropped instead: it would keep it full.
 func (u *upload) suspend() error {
+	if u.full {
+		u.cancel()
+		return nil
+	}
 	state, err := u.sum.(encoding.BinaryAppender).AppendBinary(binary.BigEndian.AppendUint64(nil, uint64(u.size)))
 	if err == nil {
 		err = u.s.writeFile(u.f.Name()+".state", state)

@@ -10,9 +10,11 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	goruntime "runtime"
 	"slices"
 	"strings"
 	"testing"
+	"testing/fstest"
 	"time"
 
 	"github.com/faas-cli/faas-cli/internal/engine"
@@ -358,6 +360,34 @@ func TestDockerImageMissing(t *testing.T) {
 	}
 	if _, err := d.Pin(t.Context(), s.Image); !errors.Is(err, runtime.ErrNoImage) {
 		t.Errorf("pin: %v", err)
+	}
+}
+
+func TestDockerImageOfAnotherPlatformIsNamed(t *testing.T) {
+	t.Parallel()
+	d, o, _ := newDocker(t)
+	arch := "arm64"
+	if goruntime.GOARCH == arch {
+		arch = "amd64"
+	}
+	image := enginetest.Name("faas-cli-test/foreign") + ":1"
+	enginetest.RemoveImage(t, o.Engine, image)
+	_, err := o.Engine.Build(t.Context(), engine.Build{
+		Context: fstest.MapFS{
+			"Dockerfile": {Data: []byte(enginetest.FunctionDockerfile), Mode: 0o644},
+			"function":   {Data: []byte("\x7fELF of a machine that this is not"), Mode: 0o755},
+		},
+		Key: t.Name(), Tags: []string{image}, Platform: "linux/" + arch, Labels: map[string]string{enginetest.Label: t.Name()},
+	}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, err := d.Start(t.Context(), spec(image))
+	if err == nil {
+		err = runtime.WaitHealthy(t.Context(), http.DefaultClient, r, "")
+	}
+	if err == nil || !strings.Contains(err.Error(), "linux/"+arch) || !strings.Contains(err.Error(), goruntime.GOARCH) {
+		t.Errorf("error %v; want one with both platforms", err)
 	}
 }
 
