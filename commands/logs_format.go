@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/faas-cli/faas-cli/gateway"
 	"github.com/faas-cli/faas-cli/internal/term"
@@ -46,6 +47,9 @@ type logPrinter struct {
 
 	mu sync.Mutex
 	w  *bufio.Writer
+
+	last  time.Time // whose form is stamp
+	stamp []byte
 }
 
 func newLogPrinter(t *term.Terminal, o logsOptions) *logPrinter {
@@ -84,7 +88,7 @@ func (p *logPrinter) flush() error {
 
 func (p *logPrinter) plain(b []byte, rec *gateway.LogRecord) []byte {
 	if p.layout != "" {
-		b = append(rec.Timestamp.AppendFormat(b, p.layout), ' ')
+		b = append(p.time(b, rec.Timestamp), ' ')
 	}
 	if p.name {
 		b = append(p.text(b, rec.Name), ' ')
@@ -98,7 +102,7 @@ func (p *logPrinter) plain(b []byte, rec *gateway.LogRecord) []byte {
 // keyValue ends in a blank, as it always has; scripts split at `" `.
 func (p *logPrinter) keyValue(b []byte, rec *gateway.LogRecord) []byte {
 	if p.layout != "" {
-		b = append(rec.Timestamp.AppendFormat(append(b, `timestamp="`...), p.layout), `" `...)
+		b = append(p.time(append(b, `timestamp="`...), rec.Timestamp), `" `...)
 	}
 	if p.name {
 		b = append(p.text(append(b, `name="`...), rec.Name), `" `...)
@@ -107,6 +111,18 @@ func (p *logPrinter) keyValue(b []byte, rec *gateway.LogRecord) []byte {
 		b = append(p.text(append(b, `instance="`...), rec.Instance), `" `...)
 	}
 	return append(p.message(append(b, `text="`...), rec), `" `...)
+}
+
+// time appends a time. The usual layout shows no parts of a second, of which
+// many messages are.
+func (p *logPrinter) time(b []byte, at time.Time) []byte {
+	if p.layout != time.RFC3339 {
+		return at.AppendFormat(b, p.layout)
+	}
+	if len(p.stamp) == 0 || at.Unix() != p.last.Unix() || at.Location() != p.last.Location() {
+		p.last, p.stamp = at, at.AppendFormat(p.stamp[:0], p.layout)
+	}
+	return append(b, p.stamp...)
 }
 
 // message appends the text of a message without its last newlines.

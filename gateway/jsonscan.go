@@ -1,50 +1,115 @@
 package gateway
 
 import (
-	"bytes"
 	"encoding/binary"
 	"math/bits"
+	"slices"
 	"unicode/utf8"
 )
+
+const (
+	wordSize  = 8 // bytes that are looked at together
+	wordOnes  = 0x0101010101010101
+	wordHighs = 0x80 * wordOnes
+)
+
+// zeroBytes sets the high bit of each byte of w that is zero. Bits above the
+// first such byte may be wrong, so only the lowest one counts.
+func zeroBytes(w uint64) uint64 { return (w - wordOnes) &^ w & wordHighs }
+
+// stops is the same for the bytes that are no plain content of a JSON string:
+// quotes, backslashes, control characters.
+func stops(w uint64) uint64 {
+	control := (w - wordOnes*0x20) &^ w & wordHighs
+	return control | zeroBytes(w^(wordOnes*'"')) | zeroBytes(w^(wordOnes*'\\'))
+}
+
+// plainPrefix returns how many bytes precede the first quote, backslash or
+// control character, and whether these are surely all ASCII.
+func plainPrefix(b []byte) (n int, ascii bool) {
+	seen := uint64(0)
+	for ; n+wordSize <= len(b); n += wordSize {
+		w := binary.LittleEndian.Uint64(b[n:])
+		seen |= w
+		if stop := stops(w); stop != 0 {
+			return n + bits.TrailingZeros64(stop)/8, seen&wordHighs == 0
+		}
+	}
+	for ; n < len(b); n++ {
+		c := b[n]
+		if c < 0x20 || c == '"' || c == '\\' {
+			break
+		}
+		seen |= uint64(c)
+	}
+	return n, seen&wordHighs == 0
+}
 
 // stringValue is the content of a JSON string whose opening quote is gone, and
 // whether there are escapes in it. It is not ok if the string has no end or
 // what only encoding/json makes something of: bytes that are not UTF-8, halves
 // of surrogate pairs, mistakes.
 func stringValue(b []byte) (value []byte, escaped, ok bool) {
-	n, ascii := plainPrefix(b)
-	for n < len(b) && b[n] == '\\' {
-		_, length := escape(b[n+1:])
-		if length == 0 {
-			return nil, false, false
+	seen := uint64(0)
+	for n := 0; n < len(b); {
+		if n+wordSize <= len(b) {
+			w := binary.LittleEndian.Uint64(b[n:])
+			seen |= w
+			stop := stops(w)
+			if stop == 0 {
+				n += wordSize
+				continue
+			}
+			n += bits.TrailingZeros64(stop) / 8
 		}
-		n += 1 + length
-		more, a := plainPrefix(b[n:])
-		n += more
-		escaped, ascii = true, ascii && a
+		switch c := b[n]; {
+		case c == '"':
+			return b[:n], escaped, seen&wordHighs == 0 || utf8.Valid(b[:n])
+		case c == '\\':
+			_, length := escape(b[n+1:])
+			if length == 0 {
+				return nil, false, false
+			}
+			escaped = true
+			n += 1 + length
+		case c < 0x20:
+			return nil, false, false
+		default:
+			seen |= uint64(c)
+			n++
+		}
 	}
-	if n == len(b) || b[n] != '"' {
-		return nil, false, false
-	}
-	return b[:n], escaped, ascii || utf8.Valid(b[:n])
+	return nil, false, false
 }
 
 // appendPlain appends the content of a JSON string that stringValue has checked.
 func appendPlain(to, value []byte) []byte {
-	for {
-		i := bytes.IndexByte(value, '\\')
-		if i < 0 {
-			return append(to, value...)
+	to = slices.Grow(to, len(value)+wordSize) // an escape is longer than what it stands for
+	end := len(to)
+	free := to[:cap(to)]
+	for len(value) > 0 {
+		if len(value) >= wordSize {
+			w := binary.LittleEndian.Uint64(value)
+			binary.LittleEndian.PutUint64(free[end:], w)
+			n := wordSize
+			if slash := zeroBytes(w ^ (wordOnes * '\\')); slash != 0 {
+				n = bits.TrailingZeros64(slash) / 8
+			}
+			end, value = end+n, value[n:]
+			if n == wordSize {
+				continue
+			}
 		}
-		to = append(to, value[:i]...)
-		r, length := escape(value[i+1:])
-		if r < utf8.RuneSelf {
-			to = append(to, byte(r))
-		} else {
-			to = utf8.AppendRune(to, r)
+		if value[0] != '\\' {
+			free[end] = value[0]
+			end, value = end+1, value[1:]
+			continue
 		}
-		value = value[i+1+length:]
+		r, length := escape(value[1:])
+		end += utf8.EncodeRune(free[end:], r)
+		value = value[1+length:]
 	}
+	return free[:end]
 }
 
 // escape reads an escape whose backslash is gone: the character, and how many
@@ -92,35 +157,4 @@ func unicodeEscape(b []byte) (r rune, length int) {
 		return 0, 0
 	}
 	return r, full
-}
-
-// plainPrefix returns how many bytes precede the first quote, backslash or
-// control character, eight bytes at a time, and whether these are surely all
-// ASCII.
-func plainPrefix(b []byte) (n int, ascii bool) {
-	const (
-		ones  = 0x0101010101010101
-		highs = 0x80 * ones
-	)
-	seen := uint64(0)
-	for ; n+8 <= len(b); n += 8 {
-		w := binary.LittleEndian.Uint64(b[n:])
-		seen |= w
-		quote, slash := w^(ones*'"'), w^(ones*'\\')
-		// A byte's high bit is set where it is below 0x20, or zero after the
-		// exclusive or; bits above the first such byte may be wrong, so only
-		// the lowest one counts.
-		stop := ((w-ones*0x20)&^w | (quote-ones)&^quote | (slash-ones)&^slash) & highs
-		if stop != 0 {
-			return n + bits.TrailingZeros64(stop)/8, seen&highs == 0
-		}
-	}
-	for ; n < len(b); n++ {
-		c := b[n]
-		if c < 0x20 || c == '"' || c == '\\' {
-			break
-		}
-		seen |= uint64(c)
-	}
-	return n, seen&highs == 0
 }
