@@ -28,6 +28,41 @@ func TestDocs(t *testing.T) {
 	})
 }
 
+// TestTemplateDocs types what docs/templates.md tells the author of a template,
+// from nothing to the use in another project.
+func TestTemplateDocs(t *testing.T) {
+	t.Parallel()
+	data, err := os.ReadFile("../docs/templates.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, section, _ := strings.Cut(string(data), "\n## Writing templates\n")
+	section, _, _ = strings.Cut(section, "\n### ")
+	var typed strings.Builder
+	for line := range strings.Lines(section) {
+		if command, is := strings.CutPrefix(line, "    "); is {
+			typed.WriteString(command)
+		}
+	}
+	script := filepath.Join(t.TempDir(), "docs_templates.txtar")
+	text := "[!unix] skip\n[!exec:python3] skip\nexec sh -ex typed.sh\n" +
+		"exists project/hello/handler.py project/hello.yml project/template.lock templates/README.md\n" +
+		"-- typed.sh --\n" + typed.String()
+	if err := os.WriteFile(script, []byte(text), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	testscript.Run(t, testscript.Params{
+		Files: []string{script}, RequireExplicitExec: true, Cmds: scriptCommands(),
+		Setup: func(env *testscript.Env) error {
+			for _, who := range []string{"AUTHOR", "COMMITTER"} {
+				env.Setenv("GIT_"+who+"_NAME", "t")
+				env.Setenv("GIT_"+who+"_EMAIL", "t@example.com")
+			}
+			return setupScript(env)
+		},
+	})
+}
+
 // docScript turns a page into a script.
 func docScript(page string) string {
 	var commands, files strings.Builder

@@ -70,12 +70,12 @@ func (f *Fetcher) warn(format string, args ...any) {
 }
 
 // limit bounds ctx by the fetcher's time limit.
-func (f *Fetcher) limit(ctx context.Context, src Source) (context.Context, context.CancelFunc) {
+func (f *Fetcher) limit(ctx context.Context) (context.Context, context.CancelFunc) {
 	d := f.Timeout
 	if d <= 0 {
 		d = DefaultTimeout
 	}
-	return context.WithTimeoutCause(ctx, d, fmt.Errorf("repository %s took longer than %s", src, d))
+	return context.WithTimeoutCause(ctx, d, fmt.Errorf("it took longer than %s", d))
 }
 
 // place is where git finds a source, after the user's url.*.insteadOf.
@@ -128,7 +128,7 @@ func (f *Fetcher) Resolve(ctx context.Context, src Source) (string, error) {
 		}
 		return "", &OfflineError{Source: src.String()}
 	}
-	ctx, cancel := f.limit(ctx, src)
+	ctx, cancel := f.limit(ctx)
 	defer cancel()
 	at, err := f.locate(ctx, src)
 	if err != nil {
@@ -314,7 +314,7 @@ func (f *Fetcher) Fetch(ctx context.Context, src Source, commit string, names []
 	if f.Offline {
 		return nil, &OfflineError{Source: src.String()}
 	}
-	ctx, cancel := f.limit(ctx, src)
+	ctx, cancel := f.limit(ctx)
 	defer cancel()
 	fetched, err := f.fetch(ctx, src, commit, names)
 	if err != nil {

@@ -145,8 +145,8 @@ func TestHostileRepositories(t *testing.T) {
 			p := newProject(t)
 			_, err := p.Pull(t.Context(), source(t, hostile(t, entries)), nil, PullOptions{})
 			var unsafe *UnsafeError
-			if !errors.As(err, &unsafe) {
-				t.Fatalf("%v, want an UnsafeError", err)
+			if !errors.As(err, &unsafe) || unsafe.Path == "" || !strings.Contains(err.Error(), unsafe.Path) {
+				t.Fatalf("%v, want an UnsafeError that names the path", err)
 			}
 			if left, _ := os.ReadDir(p.Dir); len(left) != 0 {
 				t.Errorf("left in the project: %v", left)
@@ -157,6 +157,14 @@ func TestHostileRepositories(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+func TestTemplatesThatDifferByCaseAreRefused(t *testing.T) {
+	t.Parallel()
+	var unsafe *UnsafeError
+	if err := checkNames([]string{"bb", "aa", "BB"}); !errors.As(err, &unsafe) || unsafe.Template != "BB" {
+		t.Errorf("%v, want an UnsafeError", err)
 	}
 }
 
