@@ -192,3 +192,19 @@ func TestWriteDirKeepsHolesAndCopiesWholeLargeFiles(t *testing.T) {
 		t.Error("a large file was not copied whole")
 	}
 }
+
+func TestWriteDirKeepsLinksThatLoop(t *testing.T) {
+	t.Parallel()
+	p := newProject(t, basics())
+	for name, target := range map[string]string{"a": "b", "b": "a", "self": "self", "here": "."} {
+		if err := os.Symlink(target, filepath.Join(p.dir, "fn", name)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	p.shrinkWrap(t)
+	for name, target := range map[string]string{"a": "b", "b": "a", "self": "self", "here": "."} {
+		if got, err := os.Readlink(filepath.Join(p.dir, "build/fn/function", name)); err != nil || got != target {
+			t.Errorf("%s leads to %q, %v; want %q", name, got, err, target)
+		}
+	}
+}

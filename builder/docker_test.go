@@ -367,3 +367,22 @@ func TestDockerReadsSecrets(t *testing.T) {
 		t.Errorf("log %q", lines)
 	}
 }
+
+func TestDockerEngineGoesAwayInTheMiddle(t *testing.T) {
+	t.Parallel()
+	p := dockerProject(t, scratchFile)
+	proxy, c := enginetest.NewProxy(t)
+	req := dockerRequest(t, newDocker(t, p), p.mustPrepare(t), OutputEngine)
+	var once sync.Once
+	_, err := (&Docker{Client: c, Project: p.dir}).Build(t.Context(), req, func(e Event) {
+		if e.Kind == EventStep {
+			once.Do(proxy.Cut)
+		}
+	})
+	if err == nil {
+		t.Fatal("the build ended well without its engine")
+	}
+	if _, err := newDocker(t, p).Build(t.Context(), req, func(Event) {}); err != nil {
+		t.Errorf("the next build: %v", err)
+	}
+}

@@ -79,7 +79,7 @@ func (r Registry) options(ctx context.Context) []remote.Option {
 	}
 	return []remote.Option{
 		remote.WithContext(ctx),
-		remote.WithTransport(r.Transport),
+		remote.WithTransport(patient{r.Transport}),
 		remote.WithAuthFromKeychain(keychain),
 		remote.WithUserAgent(r.UserAgent),
 		remote.WithJobs(pushJobs),

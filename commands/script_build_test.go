@@ -2,11 +2,16 @@ package commands
 
 import (
 	"encoding/json"
+	"io"
+	"net/http"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
+	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
@@ -15,7 +20,9 @@ import (
 )
 
 // scriptRegistry serves images for the rest of the script and sets $REGISTRY to
-// HOST:PORT. It wants the account me:secret, which login gives to the user.
+// HOST:PORT. It wants the account me:secret, which login gives to the user. A
+// line "METHOD FAULT" of the file faults is taken for the next request of that
+// method, where FAULT is a status, cut or hang.
 //
 //	registry start    serves the folder images
 //	registry login    writes ~/.docker/config.json
@@ -26,7 +33,22 @@ func scriptRegistry(ts *testscript.TestScript, neg bool, args []string) {
 	switch args[0] {
 	case "start":
 		store := registry.Open(ts.MkAbs("images"))
-		server := httptest.NewServer(store.Handler(registry.ServerOptions{User: "me", Password: "secret"}))
+		next := store.Handler(registry.ServerOptions{User: "me", Password: "secret"})
+		faults := &faultFile{path: ts.MkAbs("faults")}
+		server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			switch fault := faults.take(r.Method); fault {
+			case "":
+				next.ServeHTTP(w, r)
+			case "cut":
+				_, _ = io.CopyN(io.Discard, r.Body, 1<<10)
+				panic(http.ErrAbortHandler)
+			case "hang":
+				<-r.Context().Done()
+			default:
+				status, _ := strconv.Atoi(fault)
+				w.WriteHeader(status)
+			}
+		}))
 		ts.Defer(server.Close)
 		ts.Setenv("REGISTRY", strings.TrimPrefix(server.URL, "http://"))
 	case "login":
@@ -41,6 +63,27 @@ func scriptRegistry(ts *testscript.TestScript, neg bool, args []string) {
 	default:
 		ts.Fatalf("usage: registry start|login")
 	}
+}
+
+// faultFile is a list of faults that are each taken once.
+type faultFile struct {
+	path string
+	mu   sync.Mutex
+}
+
+// take returns the fault for a request, or nothing.
+func (f *faultFile) take(method string) string {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	text, _ := os.ReadFile(f.path) // there may be none
+	lines := strings.Split(string(text), "\n")
+	for i, line := range lines {
+		if fault, ok := strings.CutPrefix(line, method+" "); ok {
+			_ = os.WriteFile(f.path, []byte(strings.Join(slices.Delete(lines, i, i+1), "\n")), 0o600)
+			return fault
+		}
+	}
+	return ""
 }
 
 // awaitFor is how long a script waits for what another process does: enough for
