@@ -1,6 +1,7 @@
 package commands
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -261,14 +262,24 @@ func newStackText(env *Env, target stack.Target, gateway string, o newOptions, h
 	if prefix = strings.TrimSpace(prefix); prefix != "" {
 		fn.Image = prefix + "/" + fn.Image
 	}
-	if !target.Exists {
-		return stack.NewFile(gateway, o.name, fn), nil
+	return env.withFunction(target, gateway, o.name, fn)
+}
+
+// withFunction is the text of target with one more function. A file without a
+// word in it is written as a new one.
+func (e *Env) withFunction(target stack.Target, gateway, name string, fn schema.Function) ([]byte, error) {
+	var old []byte
+	if target.Exists {
+		var err error
+		if old, err = os.ReadFile(e.abs(target.Path)); err != nil {
+			return nil, err
+		}
 	}
-	old, err := os.ReadFile(env.abs(target.Path))
-	if err != nil {
-		return nil, err
+	if len(bytes.TrimSpace(old)) == 0 {
+		return stack.NewFile(gateway, name, fn), nil
 	}
-	return stack.AddFunction(target.Path, old, o.name, fn)
+	text, err := stack.AddFunction(target.Path, old, name, fn)
+	return text, hintEdit(err)
 }
 
 func newResources(cpu, memory string) *schema.StackResources {

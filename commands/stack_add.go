@@ -112,19 +112,17 @@ func runStackAdd(_ context.Context, env *Env, o stackAddOptions) error {
 		return err
 	}
 	path := env.abs(target.Path)
-	text, perm, done := stack.NewFile(gateway, o.name, fn), stackFilePerm, "written"
+	text, err := env.withFunction(target, gateway, o.name, fn)
+	if err != nil {
+		return err
+	}
+	perm, done := stackFilePerm, "written"
 	if target.Exists {
 		info, err := os.Stat(path)
 		if err != nil {
 			return err
 		}
-		if text, err = os.ReadFile(path); err != nil {
-			return err
-		}
 		perm, done = info.Mode().Perm(), "updated"
-		if text, err = stack.AddFunction(target.Path, text, o.name, fn); err != nil {
-			return hintEdit(err)
-		}
 	}
 	if err := atomicfile.WriteBytes(path, perm, text); err != nil {
 		return err
