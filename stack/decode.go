@@ -1,6 +1,7 @@
 package stack
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"slices"
@@ -80,11 +81,26 @@ func (f *File) decode(matches func(string) bool) error {
 		return ErrNoMatch
 	}
 	f.warnRemote()
+	slices.SortStableFunc(f.Warnings, func(a, b Warning) int { return f.compare(a.Position, b.Position) })
 	return nil
+}
+
+// compare orders positions by file and line.
+func (f *File) compare(a, b Position) int {
+	return cmp.Or(
+		cmp.Compare(slices.Index(f.Paths, a.File), slices.Index(f.Paths, b.File)),
+		cmp.Compare(a.Line, b.Line), cmp.Compare(a.Column, b.Column))
 }
 
 func (d *decoder) err() error {
 	d.errs = append(d.errs, d.strict...)
+	slices.SortStableFunc(d.errs, func(a, b error) int {
+		var x, y *SyntaxError
+		if !errors.As(a, &x) || !errors.As(b, &y) {
+			return 0
+		}
+		return d.f.compare(x.Position, y.Position)
+	})
 	if len(d.errs) > maxErrors {
 		d.errs = d.errs[:maxErrors]
 	}

@@ -54,6 +54,9 @@ func readEnvironment(root *os.Root, dir, path string) (map[string]string, error)
 			return nil, err
 		}
 	}
+	if !filepath.IsLocal(name) {
+		return nil, errors.New("it is outside of the working directory")
+	}
 	file, err := root.Open(name)
 	if err != nil {
 		var pe *os.PathError

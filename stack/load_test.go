@@ -126,14 +126,12 @@ func TestLoadUnknownKeys(t *testing.T) {
 		got = append(got, w.String())
 	}
 	want := []string{
-		`s.yml:3:1: the stack file: unknown key "extra"`,
 		`s.yml:1:28: provider: unknown key "zone"`,
+		`s.yml:3:1: the stack file: unknown key "extra"`,
 		`s.yml:6:5: functions.a: unknown key "imgae", did you mean "image"?`,
 		`s.yml:7:5: functions.a: unknown key "enviroment", did you mean "environment"?`,
 		`s.yml:10:14: functions.a.limits: unknown key "memroy", did you mean "memory"?`,
 	}
-	slices.Sort(got)
-	slices.Sort(want)
 	if !slices.Equal(got, want) {
 		t.Errorf("got\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
 	}
