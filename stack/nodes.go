@@ -330,7 +330,8 @@ func (d *decoder) boolean(n *yaml.Node, path string) bool {
 	return false
 }
 
-// lines is a list of one-line texts; nil when there is none.
+// lines is a list of one-line texts; nil when there is none. An item that is
+// nothing, such as a variable without value, is left out.
 func (d *decoder) lines(n *yaml.Node, path string) []string {
 	n = d.follow(n)
 	if d.isEmpty(n) {
@@ -347,6 +348,9 @@ func (d *decoder) lines(n *yaml.Node, path string) []string {
 		}
 		if c.Kind == yaml.ScalarNode { // the common case, without a path to build
 			d.reveal(c)
+			if isNull(c) {
+				continue
+			}
 		}
 		out = append(out, d.line(c, fmt.Sprintf("%s[%d]", path, i)))
 	}

@@ -171,6 +171,11 @@ functions:
       COLON: ${NOPE:-a: b}
     limits: ${NOPE:-{memory: 64Mi}}
     skip_build: ${NOPE:-'yes'}
+    build_options:
+      - ${NOPE}
+      - "${NOPE}"
+      - x${NOPE}
+      -
 `
 	f, err := Parse("s.yml", []byte(text), LoadOptions{Lookup: lookupIn(nil)})
 	if err != nil {
@@ -184,6 +189,7 @@ functions:
 		"annotations": {*fn.Annotations, map[string]string{}},
 		"environment": {fn.Environment, map[string]string{"QUOTED": "007", "BLANKS": "x", "TEXT": "[a, b]", "COLON": "a: b"}},
 		"memory":      {fn.Limits.Memory, "64Mi"},
+		"options":     {fn.BuildOptions, []string{"", "x"}},
 		"skip_build":  {fn.SkipBuild, true},
 	} {
 		if !reflect.DeepEqual(pair[0], pair[1]) {
