@@ -102,7 +102,11 @@ func (e *Env) sendDeployment(ctx context.Context, gw *gateway.Client, d schema.F
 			return gateway.Deployed{}, err
 		}
 	}
-	return gw.Create(ctx, d)
+	sent, err := gw.Create(ctx, d)
+	if errors.Is(err, gateway.ErrConflict) {
+		err = withHint(err, "without --update=false a function that exists is updated; --replace removes it first")
+	}
+	return sent, err
 }
 
 // failedLogLines is how much of a function's log is shown when it does not get

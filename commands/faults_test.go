@@ -102,6 +102,7 @@ type gatewayFault struct {
 	body    bool                                                                 // it is in JSON: it concerns those who read it
 	object  bool                                                                 // it is an object, which may do
 	hangs   bool                                                                 // only a time limit ends it
+	advice  string                                                               // the hint has to contain it
 	leaks   string                                                               // text of the server that must not reach the terminal
 	says    string                                                               // what the error has to contain
 }
@@ -115,7 +116,7 @@ func gatewayFaults(elsewhere string) []gatewayFault {
 		{name: "no such host", says: "no such host", dial: func(_ context.Context, _, address string) (net.Conn, error) {
 			return nil, &net.DNSError{Err: "no such host", Name: address, IsNotFound: true}
 		}},
-		{name: "hang before headers", handler: gatewaytest.Hang(), hangs: true, says: "1s"},
+		{name: "hang before headers", handler: gatewaytest.Hang(), hangs: true, says: "1s", advice: "--timeout"},
 		{name: "hang inside the body", handler: gatewaytest.HangInBody(200, `[{"name":`), hangs: true, says: "1s"},
 		{name: "cut inside the body", handler: gatewaytest.CutBody(200, `[{"name":`), says: "connection"},
 		{name: "dropped", handler: gatewaytest.Drop()},
@@ -126,7 +127,7 @@ func gatewayFaults(elsewhere string) []gatewayFault {
 		{name: "404", handler: gatewaytest.Reply(404, ""), says: "404"},
 		{name: "409", handler: gatewaytest.Reply(409, "exists"), says: "409"},
 		{name: "413", handler: gatewaytest.Reply(413, ""), says: "413"},
-		{name: "429", handler: gatewaytest.Reply(429, "slow down", "Retry-After: 3600"), says: "429"},
+		{name: "429", handler: gatewaytest.Reply(429, "slow down", "Retry-After: 3600"), says: "429", advice: "wait 1h0m0s"},
 		{name: "500", handler: gatewaytest.Reply(500, "sorry"), says: "sorry"},
 		{name: "502 with a page", handler: gatewaytest.Reply(502, html, "Content-Type: text/html"), says: "502", leaks: "<body>"},
 		{name: "503", handler: gatewaytest.Reply(503, ""), says: "503"},
@@ -244,6 +245,9 @@ func checkFault(t *testing.T, fault gatewayFault, cmd gatewayCommand) (problems 
 	}
 	if !strings.Contains(errText, target) || !strings.Contains(errText, fault.says) {
 		complain("stderr lacks %q or %q:\n%s", target, fault.says, errText)
+	}
+	if _, hint, _ := strings.Cut(errText, "\nhint: "); !cmd.relays && !strings.Contains(hint, fault.advice) {
+		complain("stderr lacks the advice %q:\n%s", fault.advice, errText)
 	}
 	if all := stdout.String() + errText; strings.Contains(all, token) || fault.leaks != "" && strings.Contains(all, fault.leaks) {
 		complain("something leaked:\n%s", all)

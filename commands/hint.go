@@ -3,6 +3,7 @@ package commands
 import (
 	"errors"
 	"strings"
+	"time"
 
 	"github.com/faas-cli/faas-cli/builder"
 	"github.com/faas-cli/faas-cli/gateway"
@@ -43,6 +44,22 @@ func hint(err error, path string) string {
 		return "add the gateway's CA to a context (faas-cli context add --ca-file), or skip the check with --tls-no-verify"
 	case errors.Is(err, gateway.ErrUnreachable):
 		return unreachableHint(err)
+	}
+	return answerHint(err)
+}
+
+// answerHint is about what a gateway answers, or has not answered yet.
+func answerHint(err error) string {
+	var e *gateway.Error
+	switch {
+	case errors.Is(err, gateway.ErrTimeout):
+		return "--timeout allows more time"
+	case !errors.As(err, &e):
+		return ""
+	case e.RetryAfter > 0:
+		return "the server asks to wait " + e.RetryAfter.Round(time.Second).String()
+	case e.Location != "":
+		return "if that is the gateway, name it with --gateway or OPENFAAS_URL"
 	}
 	return ""
 }

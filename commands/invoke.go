@@ -153,7 +153,7 @@ func runInvoke(ctx context.Context, env *Env, o invokeOptions) error {
 	r.Namespace = cmp.Or(r.Namespace, env.namespaceAt(o.gateway, t, stackNamespace(file, r.Name)))
 	if o.timeout > 0 {
 		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeoutCause(ctx, o.timeout, fmt.Errorf("no complete answer within %s", o.timeout))
+		ctx, cancel = context.WithTimeoutCause(ctx, o.timeout, fmt.Errorf("%w: no complete answer within %s", gateway.ErrTimeout, o.timeout))
 		defer cancel()
 	}
 	identity := env.identityToken(o.gateway, t)

@@ -251,7 +251,7 @@ func runLogs(ctx context.Context, env *Env, o logsOptions) error {
 	}
 	if o.timeout > 0 {
 		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeoutCause(ctx, o.timeout, fmt.Errorf("the log did not end within %s", o.timeout))
+		ctx, cancel = context.WithTimeoutCause(ctx, o.timeout, fmt.Errorf("%w: the log did not end within %s", gateway.ErrTimeout, o.timeout))
 		defer cancel()
 	}
 	printer := newLogPrinter(env.Term, o)
