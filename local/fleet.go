@@ -216,12 +216,17 @@ func (fl *fleet) checkSecrets(d schema.FunctionDeployment) error {
 	return nil
 }
 
-// choose returns the first runtime that can run spec, and what the image's name means to it.
+// choose returns the first runtime that can run spec, and what the image's name means to it. Where there was a choice,
+// the log says what was chosen, and why.
 func (fl *fleet) choose(ctx context.Context, spec runtime.Spec) (runtime.Runtime, string, error) {
 	var reasons []string
 	for _, rt := range fl.runtimes {
 		digest, err := usable(ctx, rt, spec)
 		if err == nil {
+			if len(fl.runtimes) > 1 {
+				why := cmp.Or(strings.Join(reasons, "; "), "the image is made for it")
+				fl.log.Info("runtime chosen", "function", spec.Ref.String(), "runtime", rt.Kind(), "reason", why)
+			}
 			return rt, digest, nil
 		}
 		if !errors.Is(err, runtime.ErrUnsupported) && !errors.Is(err, runtime.ErrNoImage) {

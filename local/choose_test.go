@@ -1,0 +1,58 @@
+package local
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"strings"
+	"testing"
+
+	"github.com/faas-cli/faas-cli/internal/runtime"
+)
+
+// choosy is a runtime that is only asked whether it can run an image.
+type choosy struct {
+	runtime.Runtime
+	kind runtime.Kind
+	err  error
+}
+
+func (c choosy) Kind() runtime.Kind { return c.kind }
+
+func (c choosy) Check(context.Context, runtime.Spec) error { return c.err }
+
+func TestAutoChoosesTheRuntimeAndSaysWhy(t *testing.T) {
+	t.Parallel()
+	notNative := fmt.Errorf("%w: image %q was not built here by the native builder", runtime.ErrUnsupported, "me/fn")
+	noImage := fmt.Errorf("%w: nowhere", runtime.ErrNoImage)
+	away := errors.New("the engine is away")
+	process := func(err error) runtime.Runtime { return choosy{kind: runtime.Process, err: err} }
+	docker := func(err error) runtime.Runtime { return choosy{kind: runtime.Docker, err: err} }
+	tests := []struct {
+		name     string
+		runtimes []runtime.Runtime
+		want     runtime.Kind // empty: an error
+		says     string       // the log, or the error
+	}{
+		{"built by native", []runtime.Runtime{process(nil), docker(nil)}, runtime.Process, `runtime=process reason="the image is made for it"`},
+		{"built by docker", []runtime.Runtime{process(notNative), docker(nil)}, runtime.Docker, "runtime=docker reason=\"process: not supported by this runtime: image"},
+		{"nothing to choose", []runtime.Runtime{docker(nil)}, runtime.Docker, ""},
+		{"nobody can", []runtime.Runtime{process(notNative), docker(noImage)}, "", "was not built here by the native builder; docker: no such image: nowhere"},
+		{"an engine that fails", []runtime.Runtime{process(notNative), docker(away)}, "", "docker: the engine is away"},
+		{"no engine", []runtime.Runtime{process(notNative)}, "", "cannot be run: process: "},
+	}
+	for _, tt := range tests {
+		var log strings.Builder
+		fl := &fleet{runtimes: tt.runtimes, log: slog.New(slog.NewTextHandler(&log, nil))}
+		rt, _, err := fl.choose(t.Context(), runtime.Spec{Image: "me/fn"})
+		switch {
+		case tt.want == "":
+			if err == nil || !strings.Contains(err.Error(), tt.says) {
+				t.Errorf("%s: error %v; want %q in it", tt.name, err, tt.says)
+			}
+		case err != nil || rt.Kind() != tt.want || !strings.Contains(log.String(), tt.says) || tt.says == "" && log.Len() > 0:
+			t.Errorf("%s: %v, log %q; want %s and %q", tt.name, err, log.String(), tt.want, tt.says)
+		}
+	}
+}
