@@ -129,7 +129,11 @@ func (d *decoder) wants(n *yaml.Node, path string, want valueKind) {
 	case mappingValue:
 		what, advice = "a mapping", "write lines KEY: VALUE, indented below the key"
 	}
-	err := d.f.source(n).errorf(n, "%s: wants %s, not %s", path, what, kind(n))
+	s := d.f.source(n)
+	if own, revealed := s.revealed[n]; revealed && !own && want >= listValue {
+		advice = "what a variable holds stays text: write the structure in the file, with variables inside"
+	}
+	err := s.errorf(n, "%s: wants %s, not %s", path, what, kind(n))
 	err.Advice = advice
 	d.errs = append(d.errs, err)
 }

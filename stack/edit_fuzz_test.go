@@ -16,6 +16,7 @@ func FuzzEdit(f *testing.F) {
 	}
 	for _, name := range []string{"one", "two", "three"} {
 		f.Add(edited, name, "uno", "{]")
+		f.Add(edited, name, "uno", "s2,s3")
 		f.Add(strings.ReplaceAll(edited, "\n", "\r\n"), name, "uno", "")
 	}
 	f.Fuzz(func(t *testing.T, text, name, other, value string) {
@@ -28,6 +29,7 @@ func FuzzEdit(f *testing.F) {
 		o.rename(name, other)
 		o.remove(name)
 		o.set(name, "image", "functions."+name+".image", value)
+		o.set(name, "secrets", "functions."+name+".secrets", value)
 		o.set(name, "environment", "functions."+name+".environment.KEY", value)
 	})
 }
@@ -188,7 +190,7 @@ func (o oracle) set(name, key, path, value string) {
 	if err != nil || strings.ContainsAny(value, "$\\") {
 		return
 	}
-	if fn, ok := file.Function(name); ok {
+	if fn, ok := file.Function(name); ok && key != "secrets" {
 		got := fn.Image
 		if key == "environment" {
 			got = fn.Environment["KEY"]

@@ -1,6 +1,7 @@
 package stack
 
 import (
+	"errors"
 	"maps"
 	"reflect"
 	"strings"
@@ -206,6 +207,10 @@ functions:
 		_, err := Parse("s.yml", []byte(minimal+"functions:\n  a:\n    "+text+"\n"), LoadOptions{Lookup: lookupIn(map[string]string{"L": "[a, b]"}), Strict: true})
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: got %v, want %s", text, err, want)
+		}
+		var syntax *SyntaxError
+		if strings.Contains(text, "{L}") && (!errors.As(err, &syntax) || !strings.Contains(syntax.Hint(), "stays text")) {
+			t.Errorf("%s: no advice about the variable: %v", text, err)
 		}
 	}
 }
