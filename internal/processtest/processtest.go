@@ -174,6 +174,9 @@ func answer(w http.ResponseWriter, r *http.Request) {
 			b[i] = 1
 		}
 		hoard = append(hoard, b)
+	case "/burn": // keeps a CPU busy for so many milliseconds
+		for end := time.Now().Add(time.Duration(number("ms")) * time.Millisecond); time.Now().Before(end); {
+		}
 	case "/log":
 		for i := range max(1, number("n")) {
 			fmt.Println(q.Get("text"), i)

@@ -54,14 +54,18 @@ const SecretsDirVariable = "secret_mount_path"
 // processes runs images as supervised processes.
 type processes struct {
 	c       ProcessConfig
-	view    func() mountMode // how secrets get to their path; found out once
-	unpacks sync.Mutex       // one image is unpacked at a time
+	unpacks sync.Mutex // one image is unpacked at a time
+
+	// What the system allows, found out once.
+	view      func() mountMode // how secrets get to their path
+	limitsCPU func() bool
 }
 
 // NewProcess returns the process runtime. It is no sandbox: a function can do what the user can.
 func NewProcess(c ProcessConfig) Runtime {
 	p := &processes{c: c}
 	p.view = sync.OnceValue(func() mountMode { return probeMounts(c.Supervisor) })
+	p.limitsCPU = sync.OnceValue(canLimitCPU)
 	return p
 }
 
@@ -84,8 +88,8 @@ func (p *processes) Notes(s Spec) []string {
 	if len(s.Secrets) > 0 && p.view() == noMounts {
 		notes = append(notes, fmt.Sprintf("secrets of %s are not at %s: this system allows no private mounts; the variable %s names their folder", s.Name, SecretsPath, SecretsDirVariable))
 	}
-	if s.MilliCPU > 0 {
-		notes = append(notes, fmt.Sprintf("the CPU limit of %s is not enforced for a process", s.Name))
+	if s.MilliCPU > 0 && !p.limitsCPU() {
+		notes = append(notes, fmt.Sprintf("the CPU limit of %s is not enforced: this system lets us make no control group with a CPU limit", s.Name))
 	}
 	if s.Memory > 0 && !limitsMemory {
 		notes = append(notes, fmt.Sprintf("the memory limit of %s is not enforced on this system", s.Name))
@@ -131,7 +135,7 @@ func (p *processes) Start(ctx context.Context, s Spec) (_ Replica, err error) {
 		return nil, fmt.Errorf("find a port for %s: %w", s.Name, err)
 	}
 	l := launch{
-		ID: id, Dir: root.dir(config.WorkingDir, filepath.Join(run, "home")), Memory: s.Memory,
+		ID: id, Dir: root.dir(config.WorkingDir, filepath.Join(run, "home")), Memory: s.Memory, CPU: s.MilliCPU,
 		LogDir: p.logDir(s.Ref), Lock: p.path("run", lockName),
 	}
 	if err := os.MkdirAll(l.LogDir, 0o700); err != nil {

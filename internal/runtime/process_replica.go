@@ -26,6 +26,7 @@ type launch struct {
 	Env    []string `json:"env"`
 	Dir    string   `json:"dir"`
 	Memory int64    `json:"memory,omitempty"` // bytes
+	CPU    int64    `json:"cpu,omitempty"`    // thousandths of one
 	LogDir string   `json:"logDir"`
 	Lock   string   `json:"lock"` // held, shared, to the end
 

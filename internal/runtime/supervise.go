@@ -56,6 +56,7 @@ type supervisor struct {
 	launch launch
 	out    *json.Encoder // events
 	pid    int           // of the function, and its process group
+	group  *group        // control group, nil: none
 	oom    bool
 	status syscall.WaitStatus
 	ended  chan struct{} // closed when the function's first process has ended
@@ -90,9 +91,13 @@ func supervise(ctx context.Context, self []string, stdin io.Reader, stdout io.Wr
 	if err != nil {
 		return s.failed(err)
 	}
-	p, err := s.start(self, input)
+	if s.group, err = newGroup(s.launch.ID, s.launch.CPU, s.launch.Memory); err != nil {
+		return s.failed(fmt.Errorf("limit its CPU and memory: %w", err))
+	}
+	p, err := s.group.within(func() (*os.Process, error) { return s.start(self, input) })
 	_ = input.Close()
 	if err != nil {
+		s.group.remove()
 		return s.failed(err)
 	}
 	s.pid = p.Pid
@@ -118,7 +123,9 @@ func supervise(ctx context.Context, self []string, stdin io.Reader, stdout io.Wr
 	case <-read:
 	case <-time.After(outputGrace):
 	}
-	_ = s.out.Encode(event{Exit: s.exit()})
+	exit := s.exit()
+	s.group.remove()
+	_ = s.out.Encode(event{Exit: exit}) // the last thing: where nobody reads any more, it ends us
 	return nil
 }
 
@@ -229,8 +236,8 @@ func (s *supervisor) wait() {
 
 // watch keeps the function within its memory and takes care of processes that it left behind, until stop.
 func (s *supervisor) watch(stop <-chan struct{}) {
-	every := reapEvery
-	if s.launch.Memory > 0 {
+	every, sample := reapEvery, s.launch.Memory > 0 && !s.group.limitsMemory()
+	if sample {
 		every = memoryEvery
 	}
 	t := time.NewTicker(every)
@@ -241,7 +248,7 @@ func (s *supervisor) watch(stop <-chan struct{}) {
 			return
 		case <-t.C:
 			reapOrphans(s.pid)
-			if s.launch.Memory > 0 && !s.oom && residentBytes(s.pid) > s.launch.Memory {
+			if sample && !s.oom && residentBytes(s.pid) > s.launch.Memory {
 				s.oom = true
 				_ = syscall.Kill(-s.pid, syscall.SIGKILL)
 			}
@@ -251,10 +258,11 @@ func (s *supervisor) watch(stop <-chan struct{}) {
 
 // exit says how the function ended. watch and wait are over.
 func (s *supervisor) exit() *Exit {
+	oom := s.oom || s.group.killed()
 	switch {
 	case s.status.Signaled():
-		return &Exit{Code: 128 + int(s.status.Signal()), OutOfMemory: s.oom}
+		return &Exit{Code: 128 + int(s.status.Signal()), OutOfMemory: oom}
 	default:
-		return &Exit{Code: s.status.ExitStatus(), OutOfMemory: s.oom}
+		return &Exit{Code: s.status.ExitStatus(), OutOfMemory: oom}
 	}
 }

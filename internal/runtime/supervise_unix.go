@@ -5,6 +5,7 @@ package runtime
 import (
 	"errors"
 	"io"
+	"os"
 	"syscall"
 	"time"
 )
@@ -39,3 +40,18 @@ var errOnlyLinux = errors.New("private mounts need Linux")
 func probe() error { return errOnlyLinux }
 
 func execute(io.Reader) error { return errOnlyLinux }
+
+// group limits nothing: control groups are Linux's.
+type group struct{}
+
+func canLimitCPU() bool { return false }
+
+func newGroup(string, int64, int64) (*group, error) { return nil, nil }
+
+func (*group) within(start func() (*os.Process, error)) (*os.Process, error) { return start() }
+
+func (*group) limitsMemory() bool { return false }
+
+func (*group) killed() bool { return false }
+
+func (*group) remove() {}
