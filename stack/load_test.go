@@ -245,9 +245,9 @@ func TestLoadRemote(t *testing.T) {
 	}
 }
 
-// TestLoadBoundsAliases reads files of at most 1 MiB that aliases blow up.
+// TestLoadBoundsAliases reads files of at most 1 MiB that aliases blow up. It
+// measures time, so it runs alone.
 func TestLoadBoundsAliases(t *testing.T) {
-	t.Parallel()
 	var big strings.Builder
 	big.WriteString(minimal + "x-e: &e {A: \"" + strings.Repeat("x", 500<<10) + "\"}\nfunctions:\n")
 	for i := range 5000 {
@@ -269,9 +269,9 @@ func TestLoadBoundsAliases(t *testing.T) {
 }
 
 // TestHostileTextCostsLinearTime reads texts of 256 KiB that took a minute when a
-// step looked at everything before or behind each ${.
+// step looked at everything before or behind each ${. It measures time, so it runs
+// alone.
 func TestHostileTextCostsLinearTime(t *testing.T) {
-	t.Parallel()
 	fill := func(s string) string { return strings.Repeat(s, 1<<18/len(s)) }
 	var keys strings.Builder
 	for i := range 1 << 14 {
