@@ -6,6 +6,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/faas-cli/faas-cli/internal/output"
 	"github.com/faas-cli/faas-cli/templates"
 )
 
@@ -13,24 +14,27 @@ type templateRemoveOptions struct {
 	stackFile string
 	names     []string
 	force     bool
+	format    output.Format
 }
 
 func newTemplateRemoveCmd(env *Env) *cobra.Command {
-	o := templateRemoveOptions{}
+	o := templateRemoveOptions{format: output.Table}
 	cmd := &cobra.Command{
 		Use:     "remove NAME...",
 		Aliases: []string{"rm", "delete"},
 		Short:   "Remove templates from this project",
 		Long: `Remove templates from ./template and from template.lock. One whose files were
 changed since it was pinned is only removed with --force.`,
-		Example: "  faas-cli template remove golang-http@0.9.0",
+		Example: "  faas-cli template remove golang-http@0.9.0\n  faas-cli template remove python3-http node22 --output json",
 		Args:    minArgs(1, "the name of a template"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			o.names, o.stackFile = args, firstStackFile(cmd)
 			return runTemplateRemove(cmd.Context(), env, o)
 		},
 	}
-	cmd.Flags().BoolVar(&o.force, "force", false, "remove also what was changed since it was pinned")
+	f := cmd.Flags()
+	f.BoolVar(&o.force, "force", false, "remove also what was changed since it was pinned")
+	f.VarP(&o.format, "output", "o", "output `format`: table, wide, json, yaml, name")
 	return cmd
 }
 
@@ -50,6 +54,7 @@ func runTemplateRemove(ctx context.Context, env *Env, o templateRemoveOptions) e
 		return err
 	}
 	defer p.Close()
+	removed := []removedTemplate{}
 	var errs []error
 	for _, name := range o.names {
 		if err := p.Forget(ctx, name, o.force); err != nil {
@@ -59,7 +64,23 @@ func runTemplateRemove(ctx context.Context, env *Env, o templateRemoveOptions) e
 			errs = append(errs, err)
 			continue
 		}
-		errs = append(errs, env.resultf("Removed template: %s", name))
+		removed = append(removed, removedTemplate{Name: name})
+	}
+	return errors.Join(append(errs, printRemovedTemplates(env, o.format, removed))...)
+}
+
+// removedTemplate is a template that is no longer there.
+type removedTemplate struct {
+	Name string `json:"name"`
+}
+
+func printRemovedTemplates(env *Env, format output.Format, removed []removedTemplate) error {
+	if format != output.Table && format != output.Wide {
+		return output.Printer[removedTemplate]{Format: format, Name: func(r removedTemplate) string { return r.Name }}.List(env.Term.Out, removed)
+	}
+	var errs []error
+	for _, r := range removed {
+		errs = append(errs, env.resultf("Removed template: %s", r.Name))
 	}
 	return errors.Join(errs...)
 }
