@@ -51,3 +51,26 @@ func BenchmarkFingerprint(b *testing.B) {
 		}
 	}
 }
+
+// BenchmarkWriteDirMany is `build --shrinkwrap` of many small functions of one
+// template.
+func BenchmarkWriteDirMany(b *testing.B) {
+	p := bigProject(b, 50)
+	for b.Loop() {
+		contexts := &ContextBuilder{Project: p.root}
+		for i := range 100 {
+			c, err := p.prepareWith(b, contexts)
+			if err != nil {
+				b.Fatal(err)
+			}
+			if err := c.WriteDir(b.Context(), fmt.Sprintf("build/fn-%d", i)); err != nil {
+				b.Fatal(err)
+			}
+		}
+		b.StopTimer()
+		if err := os.RemoveAll(filepath.Join(p.dir, "build")); err != nil {
+			b.Fatal(err)
+		}
+		b.StartTimer()
+	}
+}

@@ -79,7 +79,11 @@ func (p *project) template(t testing.TB, lang string) *os.Root {
 // prepare prepares function fn with handler ./fn and template tpl.
 func (p *project) prepare(t testing.TB, extras ...string) (*Context, error) {
 	t.Helper()
-	b := ContextBuilder{Project: p.root, Extras: extras}
+	return p.prepareWith(t, &ContextBuilder{Project: p.root, Extras: extras})
+}
+
+func (p *project) prepareWith(t testing.TB, b *ContextBuilder) (*Context, error) {
+	t.Helper()
 	return b.prepare(t.Context(), source{
 		function: "fn", language: "tpl", handler: "./fn",
 		template: p.template(t, "tpl").FS(), spec: schema.Template{Language: "tpl"},
