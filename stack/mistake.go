@@ -13,6 +13,8 @@ func findMistake(text string) (Position, string) {
 	m := mistakes{text: text, block: -1}
 	for l := range strings.Lines(text) {
 		m.line++
+		m.start += m.length
+		m.length = len(l)
 		if cause := m.look(strings.TrimRight(l, "\r\n")); cause != "" {
 			return Position{Line: m.line, Column: m.column}, cause
 		}
@@ -29,12 +31,13 @@ func findMistake(text string) (Position, string) {
 
 // mistakes walks over the lines of a text.
 type mistakes struct {
-	text         string
-	line, column int
-	levels       []level   // of keys in blocks, outermost first
-	open         []bracket // brackets of flow style that are not closed
-	block        int       // indentation of the key whose block scalar the lines belong to; -1: none
-	lost         bool      // a quote, at column, goes on in the next line: nothing is certain from here on
+	text          string
+	line, column  int
+	start, length int       // of the line, in bytes
+	levels        []level   // of keys in blocks, outermost first
+	open          []bracket // brackets of flow style that are not closed
+	block         int       // indentation of the key whose block scalar the lines belong to; -1: none
+	lost          bool      // a quote, at column, goes on in the next line: nothing is certain from here on
 }
 
 type level struct {
@@ -115,7 +118,7 @@ func (m *mistakes) unquoted(v string) string {
 
 // openQuote tells whether the quote at which the walk was lost ever ends.
 func (m *mistakes) openQuote() (Position, string) {
-	at := offsetOf(m.text, m.line, 1) + m.column - 1
+	at := m.start + m.column - 1
 	if quoteEnd(m.text, at) >= 0 {
 		return Position{}, ""
 	}
