@@ -2,6 +2,7 @@ package commands
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -28,7 +29,22 @@ func (e *Env) reportOutcomes(outcomes []outcome, format output.Format, metadataF
 	if outcomes == nil {
 		outcomes = []outcome{}
 	}
+	if format == output.Table && slices.ContainsFunc(outcomes, func(o outcome) bool { return o.Folder != "" }) {
+		return writeLine(e.Term.Out, contextLines(outcomes))
+	}
 	return outcomePrinter(format).List(e.Term.Out, outcomes)
+}
+
+// contextLines say where the build contexts are.
+func contextLines(outcomes []outcome) string {
+	lines := make([]string, len(outcomes))
+	for i, o := range outcomes {
+		lines[i] = o.Name + " " + o.Status
+		if o.Folder != "" {
+			lines[i] += " to " + o.Folder
+		}
+	}
+	return strings.Join(lines, "\n")
 }
 
 func outcomePrinter(f output.Format) output.Printer[outcome] {

@@ -78,7 +78,7 @@ allows it, and there is no time limit but --timeout.`,
 	f.BoolVar(&o.auth, "auth", false, "get a token for the function first, for gateways with IAM")
 	f.BoolVarP(&o.include, "include", "i", false, "print the answer's status and headers on standard error")
 	f.DurationVar(&o.timeout, "timeout", 0, "longest `time` for the whole call; 0 is no limit")
-	f.IntVar(&o.retry, "retry", 0, "how `often` to repeat a call that failed in the network or with 429, 502, 503 or 504")
+	f.IntVar(&o.retry, "retry", 0, "repeat a call that failed in the network or with 429, 502, 503 or 504 up to `N` times")
 	f.String("name", "", "ignored")
 	_ = f.MarkHidden("name") // it exists
 	return cmd

@@ -33,7 +33,8 @@ type stage struct {
 type outcome struct {
 	Name   string  `json:"name"`
 	Image  string  `json:"image"`
-	Status string  `json:"status"` // built, unchanged, skipped, pushed, deployed, failed, cancelled
+	Status string  `json:"status"`           // built, unchanged, shrink-wrapped, skipped, pushed, deployed, failed, cancelled
+	Folder string  `json:"folder,omitempty"` // of the build context, when only that is written
 	Engine string  `json:"engine,omitempty"`
 	Digest string  `json:"digest,omitempty"`
 	Size   int64   `json:"size,omitempty"` // bytes
@@ -174,7 +175,7 @@ func shrinkStage(limit int) stage {
 		if err := j.request.Context.WriteDir(ctx, contextDir(j)); err != nil {
 			return fmt.Errorf("build %s: %w", j.fn.Name, err)
 		}
-		out.Status = "shrink-wrapped"
+		out.Status, out.Folder = "shrink-wrapped", contextDir(j)
 		return nil
 	}}
 }
