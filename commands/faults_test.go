@@ -342,7 +342,7 @@ func TestGatewayCommandsAreComplete(t *testing.T) {
 		"stack add":   "writes the address",
 	}
 	env, _, _ := faultEnv(t, "")
-	root := newRootCmd(env)
+	root := newRootCmd(env, "")
 	covered := map[string]bool{}
 	for _, c := range gatewayCommands() {
 		cmd, _, err := root.Find(c.args)

@@ -12,8 +12,12 @@ import (
 // to cancel ctx with Signalled as the cause; its error is then the one that is
 // printed, whichever call noticed it first.
 func Main(ctx context.Context, env *Env, args []string) int {
-	root := newRootCmd(env)
 	args = followFlag(args)
+	word := ""
+	if len(args) > 0 {
+		word = args[0]
+	}
+	root := newRootCmd(env, word)
 	if len(args) > 0 && (args[0] == cobra.ShellCompRequestCmd || args[0] == cobra.ShellCompNoDescRequestCmd) {
 		registerCompletions(env, root) // only now: it visits every flag of every command
 	}

@@ -10,8 +10,10 @@ import (
 	"github.com/faas-cli/faas-cli/internal/term"
 )
 
-// newRootCmd builds the command tree. It touches nothing outside the process.
-func newRootCmd(env *Env) *cobra.Command {
+// newRootCmd builds the command tree, or that of the one command whose name or
+// alias word is: to build all of them takes longer than many a command runs. It
+// touches nothing outside the process.
+func newRootCmd(env *Env, word string) *cobra.Command {
 	root := &cobra.Command{
 		Use:   "faas-cli",
 		Short: "Write, build, ship and run OpenFaaS functions",
@@ -44,51 +46,15 @@ with no cluster at all, on this machine.
 		&cobra.Group{ID: groupRun, Title: "Deploy and run:"},
 		&cobra.Group{ID: groupPlatform, Title: "Platforms and settings:"},
 	)
-	add := func(group string, cmds ...*cobra.Command) {
-		for _, c := range cmds {
-			c.GroupID = group
-		}
-		root.AddCommand(cmds...)
+	all := commandTable()
+	if i := slices.IndexFunc(all, func(c command) bool { return slices.Contains(strings.Fields(c.names), word) }); i >= 0 {
+		all = all[i : i+1]
 	}
-	add(groupWrite,
-		newBuildCmd(env),
-		newChartCmd(env),
-		newGenerateCmd(env),
-		newLocalRunCmd(env),
-		newNewCmd(env),
-		newPublishCmd(env),
-		newPushCmd(env),
-		newStackCmd(env),
-		newTemplateCmd(env),
-		newUpCmd(env),
-	)
-	add(groupRun,
-		newDeployCmd(env),
-		newDescribeCmd(env),
-		newDiffCmd(env),
-		newInvokeCmd(env),
-		newListCmd(env),
-		newLogsCmd(env),
-		newNamespaceCmd(env),
-		newReadyCmd(env),
-		newRemoveCmd(env),
-		newScaleCmd(env),
-		newSecretCmd(env),
-		newStoreCmd(env),
-	)
-	add(groupPlatform,
-		newCompletionCmd(env),
-		newContextCmd(env),
-		newDoctorCmd(env),
-		newLocalCmd(env),
-		newLoginCmd(env),
-		newLogoutCmd(env),
-		newPluginCmd(env),
-		newRegistryLoginCmd(env),
-		newVersionCmd(env),
-	)
-	root.AddCommand(newNamespacesCmd(env))
-	root.AddCommand(newBashCompletionCmd(env), newPrintTokenCmd(env)) // hidden, for old scripts
+	for _, c := range all {
+		cmd := c.build(env)
+		cmd.GroupID = c.group
+		root.AddCommand(cmd)
+	}
 	root.SetHelpCommand(newHelpCmd(env))
 	root.SetHelpCommandGroupID(groupPlatform)
 	return root
@@ -100,6 +66,52 @@ const (
 	groupRun      = "run"
 	groupPlatform = "platform"
 )
+
+// command is a row of the table of commands.
+type command struct {
+	group string // empty: hidden, for old scripts
+	names string // and aliases
+	build func(*Env) *cobra.Command
+}
+
+func commandTable() []command {
+	return []command{
+		{groupWrite, "build", newBuildCmd},
+		{groupWrite, "chart", newChartCmd},
+		{groupWrite, "generate", newGenerateCmd},
+		{groupWrite, "local-run", newLocalRunCmd},
+		{groupWrite, "new", newNewCmd},
+		{groupWrite, "publish", newPublishCmd},
+		{groupWrite, "push", newPushCmd},
+		{groupWrite, "stack", newStackCmd},
+		{groupWrite, "template", newTemplateCmd},
+		{groupWrite, "up", newUpCmd},
+		{groupRun, "deploy", newDeployCmd},
+		{groupRun, "describe", newDescribeCmd},
+		{groupRun, "diff", newDiffCmd},
+		{groupRun, "invoke", newInvokeCmd},
+		{groupRun, "list ls", newListCmd},
+		{groupRun, "logs", newLogsCmd},
+		{groupRun, "namespace ns", newNamespaceCmd},
+		{groupRun, "ready", newReadyCmd},
+		{groupRun, "remove rm delete", newRemoveCmd},
+		{groupRun, "scale", newScaleCmd},
+		{groupRun, "secret", newSecretCmd},
+		{groupRun, "store", newStoreCmd},
+		{groupPlatform, "completion", newCompletionCmd},
+		{groupPlatform, "context", newContextCmd},
+		{groupPlatform, "doctor", newDoctorCmd},
+		{groupPlatform, "local", newLocalCmd},
+		{groupPlatform, "login", newLoginCmd},
+		{groupPlatform, "logout", newLogoutCmd},
+		{groupPlatform, "plugin", newPluginCmd},
+		{groupPlatform, "registry-login", newRegistryLoginCmd},
+		{groupPlatform, "version", newVersionCmd},
+		{"", "namespaces", newNamespacesCmd},
+		{"", "bashcompletion", newBashCompletionCmd},
+		{"", "print-token", newPrintTokenCmd},
+	}
+}
 
 // newGroupCmd returns a command that only holds others: alone it prints its
 // help, and a name that it does not have is a usage error (exit code 2).

@@ -45,7 +45,7 @@ func TestEveryCommandExplainsItself(t *testing.T) {
 			walk(sub)
 		}
 	}
-	walk(newRootCmd(env))
+	walk(newRootCmd(env, ""))
 }
 
 // printsResults says that a command tells what a gateway or our settings hold,
@@ -81,7 +81,7 @@ func TestOriginalFlags(t *testing.T) {
 		path := strings.Split(names[0], ".")
 		for _, name := range append(names[1:], path[len(path)-1]) {
 			words := append(slices.Clone(path[:len(path)-1]), name)
-			cmd, rest, err := newRootCmd(env).Find(words)
+			cmd, rest, err := newRootCmd(env, "").Find(words)
 			if err != nil || len(rest) > 0 || cmd.Name() != path[len(path)-1] {
 				t.Errorf("%s: no such command (%v)", strings.Join(words, " "), err)
 				continue
@@ -123,4 +123,21 @@ func takesFlag(cmd *cobra.Command, words []string, flag string) error {
 		return fmt.Errorf("its value is of type %s", f.Value.Type())
 	}
 	return nil
+}
+
+// TestCommandTableNames holds the table's names to those of the commands.
+func TestCommandTableNames(t *testing.T) {
+	t.Parallel()
+	env := &Env{Term: term.Test(strings.NewReader(""), io.Discard, io.Discard)}
+	for _, c := range commandTable() {
+		cmd := c.build(env)
+		if names := strings.Join(append([]string{cmd.Name()}, cmd.Aliases...), " "); names != c.names {
+			t.Errorf("the table calls %q %q", names, c.names)
+		}
+		for name := range strings.FieldsSeq(c.names) {
+			if found, _, err := newRootCmd(env, name).Find([]string{name}); err != nil || found.Name() != cmd.Name() {
+				t.Errorf("%s finds %s (%v)", name, found.CommandPath(), err)
+			}
+		}
+	}
 }
