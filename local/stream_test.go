@@ -20,8 +20,8 @@ func TestStreamsTakeConstantMemory(t *testing.T) {
 		body io.Reader
 	}{
 		"answer":                       {"/function/hello/big?mib=128", nil},
-		"request of a known length":    {"/function/hello/empty", io.LimitReader(zeros{}, size)},
-		"request of unknown length":    {"/function/hello/empty", struct{ io.Reader }{io.LimitReader(zeros{}, size)}},
+		"request of a known length":    {"/function/hello/count", io.LimitReader(zeros{}, size)},
+		"request of unknown length":    {"/function/hello/count", struct{ io.Reader }{io.LimitReader(zeros{}, size)}},
 		"answer to a streamed request": {"/function/hello/big?mib=128", struct{ io.Reader }{io.LimitReader(zeros{}, 1<<20)}},
 	} {
 		req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, p.in.URL()+c.path, c.body)

@@ -374,11 +374,11 @@ func digestDir(dir string) (string, error) {
 	return Digest(root.FS())
 }
 
-// exclusive lets one process at a time change the templates of a project; the
-// returned function ends that. The lock is a file in the cache: nothing is
-// left in the project.
-func (c *Cache) exclusive(ctx context.Context, project string) (func(), error) {
-	held, err := c.lock(hashKey(project), func(path string) (*filelock.Lock, error) { return filelock.Exclusive(ctx, path) })
+// exclusive lets one process at a time change what it is about, such as the
+// templates of a project; the returned function ends that. The lock is a file
+// in the cache: nothing is left in the project.
+func (c *Cache) exclusive(ctx context.Context, what string) (func(), error) {
+	held, err := c.lock(hashKey(what), func(path string) (*filelock.Lock, error) { return filelock.Exclusive(ctx, path) })
 	if err != nil {
 		return nil, err
 	}

@@ -320,16 +320,25 @@ func (f *Fetcher) Fetch(ctx context.Context, src Source, commit string, names []
 	if err != nil {
 		return nil, err
 	}
-	f.Cache.load(cacheRevisions, key, &rev) // others may have fetched from there meanwhile
-	for name, digest := range rev.Templates {
+	return fetched.Templates, f.record(ctx, key, fetched)
+}
+
+// record adds the contents of a revision to those that are known, while
+// others may fetch from there too.
+func (f *Fetcher) record(ctx context.Context, key string, fetched revision) error {
+	held, err := f.Cache.exclusive(ctx, key)
+	if err != nil {
+		return err
+	}
+	defer held()
+	var known revision
+	f.Cache.load(cacheRevisions, key, &known)
+	for name, digest := range known.Templates {
 		if fetched.Templates[name] == "" {
 			fetched.Templates[name] = digest
 		}
 	}
-	if err := f.Cache.save(cacheRevisions, key, fetched); err != nil {
-		return nil, err
-	}
-	return fetched.Templates, nil
+	return f.Cache.save(cacheRevisions, key, fetched)
 }
 
 // complete says whether the content of all the templates named is at hand.

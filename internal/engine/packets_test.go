@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strconv"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -106,12 +107,26 @@ func TestPacketsEndWithTheStatusOfAFailure(t *testing.T) {
 }
 
 // countingWriter counts what is written and how often.
-type countingWriter struct{ calls, bytes int }
+type countingWriter struct {
+	mu           sync.Mutex
+	calls, bytes int
+}
 
 func (w *countingWriter) Write(p []byte) (int, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
 	w.calls++
 	w.bytes += len(p)
 	return len(p), nil
+}
+
+// taken returns the counts since the last time it was asked.
+func (w *countingWriter) taken() (calls, bytes int) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	calls, bytes = w.calls, w.bytes
+	w.calls, w.bytes = 0, 0
+	return calls, bytes
 }
 
 func TestPacketsShareWrites(t *testing.T) {
@@ -129,21 +144,23 @@ func TestPacketsShareWrites(t *testing.T) {
 		for range n {
 			send()
 		}
-		if most := w.bytes/batchSize + 1; w.calls > most {
-			t.Errorf("%d packets left in %d writes, want at most %d", n, w.calls, most)
+		calls, size := w.taken()
+		if most := size/batchSize + 1; calls > most {
+			t.Errorf("%d packets left in %d writes, want at most %d", n, calls, most)
 		}
 		time.Sleep(batchDelay)
 		synctest.Wait()
-		w = countingWriter{}
+		w.taken()
 		send()
 		time.Sleep(batchDelay)
 		synctest.Wait()
-		if w.calls != 1 {
-			t.Errorf("a packet by itself left in %d writes", w.calls)
+		if calls, _ := w.taken(); calls != 1 {
+			t.Errorf("a packet by itself left in %d writes", calls)
 		}
 		send()
-		if err := p.close(); err != nil || w.calls != 2 {
-			t.Errorf("close: %v; writes: %d", err, w.calls)
+		err := p.close()
+		if calls, _ := w.taken(); err != nil || calls != 1 {
+			t.Errorf("close: %v; writes: %d", err, calls)
 		}
 		if err := p.Send(&types.Packet{}); !errors.Is(err, io.ErrClosedPipe) {
 			t.Errorf("send after close: %v", err)

@@ -149,6 +149,13 @@ func answer(w http.ResponseWriter, r *http.Request) {
 	number := func(key string) int { n, _ := strconv.Atoi(q.Get(key)); return n }
 	switch r.URL.Path {
 	case "/_/health", "/empty":
+	case "/count": // the bytes of the body
+		n, err := io.Copy(io.Discard, r.Body)
+		if err != nil {
+			http.Error(w, err.Error(), http.StatusInternalServerError)
+			return
+		}
+		_, _ = fmt.Fprint(w, n)
 	case "/env":
 		_ = json.NewEncoder(w).Encode(os.Environ())
 	case "/file":
