@@ -29,7 +29,7 @@ CMD ["python3", "/home/app/handler.py"]
 	d := newDocker(t, p)
 	req := dockerRequest(t, d, p.mustPrepare(t), OutputEngine)
 	req.Args = map[string]string{AdditionalPackage: "curl"}
-	if _, err := BuildAll(t.Context(), d, []Request{req}, 1, nil); err != nil {
+	if _, err := Build(t.Context(), d, req, nil); err != nil {
 		t.Fatal(err)
 	}
 	id, err := c.CreateContainer(t.Context(), engine.ContainerSpec{Image: req.Image, Labels: map[string]string{enginetest.Label: t.Name()}})

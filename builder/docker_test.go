@@ -65,7 +65,7 @@ func TestDockerBuildsWhatChanged(t *testing.T) {
 	build := func() Result {
 		t.Helper()
 		req.Context = p.mustPrepare(t)
-		results, err := BuildAll(t.Context(), SkipUnchanged(d, nil), []Request{req}, 1, func(e Event) {
+		res, err := Build(t.Context(), SkipUnchanged(d, nil), req, func(e Event) {
 			mu.Lock()
 			defer mu.Unlock()
 			if e.Kind == EventStep {
@@ -75,7 +75,7 @@ func TestDockerBuildsWhatChanged(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		return results[0]
+		return res
 	}
 	first := build()
 	if first.Skipped || first.Digest == "" || len(first.Platforms) != 1 {
@@ -119,7 +119,7 @@ func TestDockerRefusesWhatItCannotDo(t *testing.T) {
 	} {
 		req := dockerRequest(t, d, p.mustPrepare(t))
 		change(&req)
-		_, err := BuildAll(t.Context(), d, []Request{req}, 1, nil)
+		_, err := Build(t.Context(), d, req, nil)
 		var refused *UnsupportedError
 		if !errors.As(err, &refused) || !strings.Contains(refused.Error(), name) {
 			t.Errorf("%s: %v", name, err)
@@ -151,14 +151,14 @@ func TestDockerPushesAndSaves(t *testing.T) {
 	req.Outputs = []Output{{Kind: OutputRegistry}, {Kind: OutputTar, Dest: archive}}
 	enginetest.RemoveImage(t, d.Client, req.Image)
 	enginetest.RemoveImage(t, d.Client, strings.TrimSuffix(req.Image, "1")+"extra")
-	results, err := BuildAll(t.Context(), d, []Request{req}, 1, nil)
+	res, err := Build(t.Context(), d, req, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
 	for _, tag := range []string{"1", "extra"} {
 		digest, err := crane.Digest(strings.TrimSuffix(req.Image, "1") + tag)
-		if err != nil || digest != results[0].Digest.String() {
-			t.Errorf("registry has %s as %s, %v; pushed %s", tag, digest, err, results[0].Digest)
+		if err != nil || digest != res.Digest.String() {
+			t.Errorf("registry has %s as %s, %v; pushed %s", tag, digest, err, res.Digest)
 		}
 	}
 	if _, err := tarball.ImageFromPath(archive, nil); err != nil {
@@ -167,7 +167,7 @@ func TestDockerPushesAndSaves(t *testing.T) {
 	// Another function of the same image name in a registry that has gone.
 	srv.Close()
 	req.Force = true
-	if _, err := BuildAll(t.Context(), d, []Request{req}, 1, nil); err == nil || !strings.Contains(err.Error(), "push") {
+	if _, err := Build(t.Context(), d, req, nil); err == nil || !strings.Contains(err.Error(), "push") {
 		t.Errorf("a registry that has gone: %v", err)
 	}
 }
@@ -198,11 +198,11 @@ func TestDockerPushesWithTheProjectsAccount(t *testing.T) {
 	req := dockerRequest(t, d, p.mustPrepare(t), OutputRegistry)
 	req.Image = host + "/me/fn:1"
 	enginetest.RemoveImage(t, d.Client, req.Image)
-	if _, err := BuildAll(t.Context(), connect(), []Request{req}, 1, nil); err == nil {
+	if _, err := Build(t.Context(), connect(), req, nil); err == nil {
 		t.Error("pushed without an account")
 	}
 	p.write(t, "credentials/config.json", `{"auths":{"`+host+`":{"auth":"`+base64.StdEncoding.EncodeToString([]byte("me:s3cret"))+`"}}}`)
-	if _, err := BuildAll(t.Context(), d, []Request{req}, 1, nil); err != nil {
+	if _, err := Build(t.Context(), d, req, nil); err != nil {
 		t.Error(err)
 	}
 }
@@ -255,7 +255,7 @@ func TestDockerWarnsWithoutSSHAgent(t *testing.T) {
 	req.SSH = true
 	var mu sync.Mutex
 	var warnings []string
-	if _, err := BuildAll(t.Context(), d, []Request{req}, 1, func(e Event) {
+	if _, err := Build(t.Context(), d, req, func(e Event) {
 		mu.Lock()
 		defer mu.Unlock()
 		if e.Kind == EventWarning {
@@ -280,7 +280,7 @@ func TestDockerPublishesAnIndex(t *testing.T) {
 	req.Image = strings.TrimPrefix(srv.URL, "http://") + "/me/fn:1"
 	req.ExtraTags = []string{"extra"}
 	req.Platforms = []Platform{{"linux", "amd64", ""}, {"linux", "arm64", ""}}
-	results, err := BuildAll(t.Context(), d, []Request{req}, 1, nil)
+	res, err := Build(t.Context(), d, req, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -294,8 +294,8 @@ func TestDockerPublishesAnIndex(t *testing.T) {
 			t.Errorf("%s: %+v, %v", arch, file, err)
 		}
 	}
-	if digest, err := crane.Digest(req.Image); err != nil || digest != results[0].Digest.String() {
-		t.Errorf("digest %s, %v; want %s", digest, err, results[0].Digest)
+	if digest, err := crane.Digest(req.Image); err != nil || digest != res.Digest.String() {
+		t.Errorf("digest %s, %v; want %s", digest, err, res.Digest)
 	}
 	names, err := d.Client.ImageNames(t.Context(), Repository(req.Image))
 	if err != nil || len(names) != 0 {
@@ -318,7 +318,7 @@ func TestDockerNeverRunsDocker(t *testing.T) {
 	req := dockerRequest(t, d, p.mustPrepare(t), OutputRegistry)
 	req.Image = strings.TrimPrefix(srv.URL, "http://") + "/me/fn:1"
 	enginetest.RemoveImage(t, d.Client, req.Image)
-	if _, err := BuildAll(t.Context(), SkipUnchanged(d, nil), []Request{req}, 1, nil); err != nil {
+	if _, err := Build(t.Context(), SkipUnchanged(d, nil), req, nil); err != nil {
 		t.Fatal(err)
 	}
 	if log, err := os.ReadFile(ran); err == nil {
@@ -332,7 +332,7 @@ func TestDockerEngineAway(t *testing.T) {
 	proxy, c := enginetest.NewProxy(t)
 	d := &Docker{Client: c, Project: p.dir}
 	proxy.Cut()
-	_, err := BuildAll(t.Context(), d, []Request{dockerRequest(t, newDocker(t, p), p.mustPrepare(t))}, 1, nil)
+	_, err := Build(t.Context(), d, dockerRequest(t, newDocker(t, p), p.mustPrepare(t)), nil)
 	if !engine.IsUnavailable(err) {
 		t.Errorf("error %v", err)
 	}

@@ -20,8 +20,7 @@ import (
 // concurrent use.
 type Engine interface {
 	// Capabilities says which outputs, platforms and options the engine
-	// honours. [BuildAll] refuses whatever a request asks for beyond them
-	// before anything is built.
+	// honours; [Check] refuses whatever a request asks for beyond them.
 	Capabilities(ctx context.Context) (Capabilities, error)
 	// Build blocks until every output of req exists or ctx ends. It may call
 	// on, which is never nil, from any goroutine. The returned error does not

@@ -4,7 +4,8 @@ package builder
 type EventKind string
 
 const (
-	// EventStart: work on the function begins. Told by [BuildAll].
+	// EventStart: work on the function begins. Start and end are told by who
+	// runs the engine, since more than a build may be done with a function.
 	EventStart EventKind = "start"
 	// EventStep: Text names what is being done from now on.
 	EventStep EventKind = "step"
@@ -14,9 +15,9 @@ const (
 	EventProgress EventKind = "progress"
 	// EventWarning: Text is something the user should know.
 	EventWarning EventKind = "warning"
-	// EventDone: the function is built; Result says how. Told by [BuildAll].
+	// EventDone: Text says what was done, Result how the build ended.
 	EventDone EventKind = "done"
-	// EventFailed: Err says why. Told by [BuildAll].
+	// EventFailed: Err says why.
 	EventFailed EventKind = "failed"
 )
 

@@ -128,31 +128,6 @@ func TestSkipUnchangedDistrustsABuildUnderAnEdit(t *testing.T) {
 	}
 }
 
-func TestBuildAllKeepsOrderAndReportsEveryFailure(t *testing.T) {
-	t.Parallel()
-	p := newProject(t, basics())
-	var reqs []Request
-	for i := range 32 {
-		c := p.mustPrepare(t)
-		c.Function = fmt.Sprintf("fn-%02d", i)
-		reqs = append(reqs, Request{Context: c, Image: c.Function, Outputs: []Output{{Kind: OutputEngine}}})
-	}
-	results, err := BuildAll(t.Context(), failing{&fakeKeeper{}}, reqs, 8, nil)
-	if len(results) != 32 {
-		t.Fatalf("%d results", len(results))
-	}
-	lines := strings.Split(err.Error(), "\n")
-	if len(lines) != 32 || lines[0] != "build fn-00: no" || lines[31] != "build fn-31: no" {
-		t.Errorf("errors:\n%v", err)
-	}
-}
-
-type failing struct{ Engine }
-
-func (failing) Build(context.Context, Request, func(Event)) (Result, error) {
-	return Result{}, errors.New("no")
-}
-
 func TestNativeTwoBuildsOfOneFunctionAtOnce(t *testing.T) {
 	t.Parallel()
 	needTool(t, "go")

@@ -247,11 +247,11 @@ func TestNativeGoIsReproducible(t *testing.T) {
 			os.Chmod(filepath.Join(p.dir, "fn/data.txt"), 0o664)
 			os.Chtimes(filepath.Join(p.dir, "fn/data.txt"), time.Time{}, time.Unix(1e9, 0))
 		}
-		res, err := BuildAll(t.Context(), SkipUnchanged(n, nil), []Request{{Context: p.embedded(t, "golang-middleware"), Image: "me/fn:1", Outputs: []Output{{Kind: OutputLocal}}}}, 1, nil)
+		res, err := Build(t.Context(), SkipUnchanged(n, nil), Request{Context: p.embedded(t, "golang-middleware"), Image: "me/fn:1", Outputs: []Output{{Kind: OutputLocal}}}, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
-		digests = append(digests, string(res[0].Digest))
+		digests = append(digests, string(res.Digest))
 	}
 	if digests[0] != digests[1] {
 		t.Errorf("same source, different images: %q", digests)
@@ -368,7 +368,7 @@ func TestNativePythonSyntaxErrorHasTheUsersFileName(t *testing.T) {
 func TestNativePythonIsNotForOtherMachines(t *testing.T) {
 	t.Parallel()
 	p := newProject(t, map[string]string{"fn/handler.py": "def handle(req): return req\n"})
-	_, err := BuildAll(t.Context(), newNative(t), []Request{{Context: p.embedded(t, "python3-http"), Image: "me/fn:1", Outputs: []Output{{Kind: OutputRegistry}}}}, 1, nil)
+	_, err := Build(t.Context(), newNative(t), Request{Context: p.embedded(t, "python3-http"), Image: "me/fn:1", Outputs: []Output{{Kind: OutputRegistry}}}, nil)
 	if unsupported := (*UnsupportedError)(nil); !errors.As(err, &unsupported) {
 		t.Errorf("error = %v; want an UnsupportedError", err)
 	}
@@ -400,7 +400,7 @@ func TestNativeNeedsAToolOfAnAge(t *testing.T) {
 func TestNativeRefusesATemplateThatIsNotTrusted(t *testing.T) {
 	t.Parallel()
 	c := newProject(t, basics()).mustPrepare(t)
-	_, err := BuildAll(t.Context(), newNative(t), []Request{{Context: c, Image: "me/fn:1"}}, 1, nil)
+	_, err := Build(t.Context(), newNative(t), Request{Context: c, Image: "me/fn:1"}, nil)
 	if no := (*NoLocalError)(nil); !errors.As(err, &no) || no.Language != "tpl" {
 		t.Errorf("error = %v; want a NoLocalError", err)
 	}

@@ -193,7 +193,7 @@ func TestRemoteRefusesWhatItCannotTransmit(t *testing.T) {
 	} {
 		req := remoteRequest(t, newProject(t, basics()))
 		change(&req)
-		if _, err := BuildAll(t.Context(), remote, []Request{req}, 1, nil); err == nil || !strings.Contains(err.Error(), what) {
+		if _, err := Build(t.Context(), remote, req, nil); err == nil || !strings.Contains(err.Error(), what) {
 			t.Errorf("%s: error = %v", what, err)
 		}
 	}

@@ -12,7 +12,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/faas-cli/faas-cli/internal/output"
-	"github.com/faas-cli/faas-cli/internal/progress"
 	"github.com/faas-cli/faas-cli/stack"
 )
 
@@ -97,10 +96,7 @@ func build(ctx context.Context, env *Env, o buildOptions, names []string) error 
 	if o.build.print {
 		return errors.Join(printJobs(env.Term.Out, jobs, to), jobErrors(jobs))
 	}
-	show := progress.New(env.Term, o.build.show.effective(), env.Now)
-	p := pipeline{env: env, show: show, build: o.build.stage()}
-	outcomes, err := p.run(ctx, jobs)
-	show.Close()
+	outcomes, err := env.runStages(ctx, o.build.show, jobs, o.build.stage())
 	if superseded(ctx) {
 		return err
 	}

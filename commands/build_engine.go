@@ -20,19 +20,6 @@ type engineChoice struct {
 	why    string
 }
 
-// check says what of the request the engine does not honour.
-func (c engineChoice) check(r builder.Request) error {
-	if err := c.caps.Check(r); err != nil {
-		return err
-	}
-	if own, ok := c.engine.(interface {
-		CheckRequest(r builder.Request) error
-	}); ok {
-		return own.CheckRequest(r)
-	}
-	return nil
-}
-
 // buildEngines are the engines of one command, connected when they are first
 // needed. They are safe for concurrent use.
 type buildEngines struct {
@@ -168,7 +155,7 @@ func (b *buildEngines) refusedByNative(ctx context.Context, j *job) error {
 			return &builder.UnsupportedError{Engine: c.caps.Name, What: "build arguments and build options"}
 		}
 	}
-	return c.check(j.request)
+	return builder.Check(ctx, c.engine, j.request)
 }
 
 // Close ends the connection to the container engine, if there is one.

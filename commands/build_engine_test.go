@@ -79,7 +79,7 @@ func TestAutoChoosesTheBuilderAndSaysWhy(t *testing.T) {
 				tt.builder = builderAuto
 			}
 			choice := func(caps builder.Capabilities, err error) func(context.Context) (engineChoice, error) {
-				return func(context.Context) (engineChoice, error) { return engineChoice{caps: caps}, err }
+				return func(context.Context) (engineChoice, error) { return choiceOf(fakeEngine{caps: caps}), err }
 			}
 			b := &buildEngines{
 				flags:  buildFlags{builder: tt.builder, remote: remoteFlags{url: tt.remote}},

@@ -10,7 +10,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/faas-cli/faas-cli/internal/progress"
 	"github.com/faas-cli/faas-cli/stack"
 )
 
@@ -240,10 +239,7 @@ func (e *Env) buildLocalRun(ctx context.Context, o localRunOptions, run *localRu
 		return err
 	}
 	defer work.Close() //nolint:errcheck // folders that were read
-	show := progress.New(e.Term, o.build.show.effective(), e.Now)
-	p := pipeline{env: e, show: show, build: o.build.stage()}
-	_, err = p.run(ctx, run.jobs)
-	show.Close()
+	_, err = e.runStages(ctx, o.build.show, run.jobs, o.build.stage())
 	return err
 }
 

@@ -7,27 +7,48 @@ import (
 	"sync"
 	"time"
 
+	"github.com/opencontainers/go-digest"
+
 	"github.com/faas-cli/faas-cli/builder"
 	"github.com/faas-cli/faas-cli/gateway"
 	"github.com/faas-cli/faas-cli/internal/progress"
 )
 
+// runStages takes the jobs through the stages and shows it as f says. One
+// failure does not stop the others. Outcomes and errors are in the order of the
+// jobs.
+func (e *Env) runStages(ctx context.Context, f progressFlags, jobs []*job, stages ...stage) ([]outcome, error) {
+	if err := refuse(ctx, jobs); err != nil {
+		return nil, err
+	}
+	show := progress.New(e.Term, f.effective(), e.Now)
+	defer show.Close()
+	p := pipeline{now: e.Now, show: show, stages: stages}
+	return p.run(ctx, jobs)
+}
+
 // A pipeline takes every function through its stages, each function as soon as
 // it is done with the one before: build, push, deploy. The commands that do
 // several of these compose it of what they need.
 type pipeline struct {
-	env  *Env
-	show *progress.Display
-
-	build, push, deploy stage
+	now    func() time.Time
+	show   *progress.Display
+	stages []stage
 }
 
 // A stage does one thing with a job and says in its outcome what it did.
 type stage struct {
-	limit int // jobs at the same time
-	run   func(ctx context.Context, j *job, on func(builder.Event), out *outcome) error
-	gate  chan struct{} // one element for each job in the stage
+	run  func(ctx context.Context, j *job, show *progress.Display, out *outcome) error
+	gate chan struct{} // one element for each job in the stage
 }
+
+// newStage is a stage for at most limit jobs at the same time.
+func newStage(limit int, run func(ctx context.Context, j *job, show *progress.Display, out *outcome) error) stage {
+	return stage{run: run, gate: make(chan struct{}, limit)}
+}
+
+// statusUnchanged is the outcome of a build that there was no need for.
+const statusUnchanged = "unchanged"
 
 // outcome is what became of a function.
 type outcome struct {
@@ -44,57 +65,49 @@ type outcome struct {
 	accepted gateway.Accepted // the gateway's answer to a deployment
 }
 
-// run takes the jobs through the pipeline, begun in their order, and waits for
-// all of them. One failure does not stop the others. Outcomes and errors are in
-// the order of the jobs.
+// run begins the jobs in their order and waits for all of them.
 func (p *pipeline) run(ctx context.Context, jobs []*job) ([]outcome, error) {
-	if err := refuse(jobs); err != nil {
-		return nil, err
-	}
-	var stages []stage
-	for _, s := range []stage{p.build, p.push, p.deploy} {
-		if s.run != nil {
-			s.gate = make(chan struct{}, max(s.limit, 1))
-			stages = append(stages, s)
-		}
-	}
 	outcomes := make([]outcome, len(jobs))
 	errs := make([]error, len(jobs))
 	var all sync.WaitGroup
 	for i, j := range jobs {
 		outcomes[i] = outcome{Name: j.fn.Name, Image: j.image, Status: "skipped"}
 		if errs[i] = j.err; errs[i] == nil {
-			errs[i] = stages[0].enter(ctx) // here, so that jobs begin in order
+			errs[i] = p.stages[0].enter(ctx) // here, so that jobs begin in order
 		}
 		if errs[i] != nil {
 			p.failed(ctx, &outcomes[i], errs[i])
 			continue
 		}
-		all.Go(func() { errs[i] = p.one(ctx, j, stages, &outcomes[i]) })
+		all.Go(func() { errs[i] = p.one(ctx, j, &outcomes[i]) })
 	}
 	all.Wait()
 	return outcomes, errors.Join(errs...)
 }
 
-// one takes a single job through the stages; it has entered the first.
-func (p *pipeline) one(ctx context.Context, j *job, stages []stage, out *outcome) (err error) {
-	start := p.env.Now()
+// one takes a job that has entered the first stage to its end.
+func (p *pipeline) one(ctx context.Context, j *job, out *outcome) error {
+	start := p.now()
 	p.show.On(builder.Event{Function: j.fn.Name, Kind: builder.EventStart})
-	defer func() {
-		out.Time = p.env.Now().Sub(start).Round(time.Millisecond).Seconds()
-		if err != nil {
-			p.failed(ctx, out, err)
-			return
-		}
-		p.show.On(builder.Event{Function: j.fn.Name, Kind: builder.EventDone, Text: out.Status})
-	}()
-	for i, s := range stages {
+	err := p.through(ctx, j, out)
+	out.Time = p.now().Sub(start).Round(time.Millisecond).Seconds()
+	if err != nil {
+		p.failed(ctx, out, err)
+		return err
+	}
+	p.show.On(out.event())
+	return nil
+}
+
+// through takes the job from stage to stage.
+func (p *pipeline) through(ctx context.Context, j *job, out *outcome) error {
+	for i, s := range p.stages {
 		if i > 0 {
 			if err := s.enter(ctx); err != nil {
 				return err
 			}
 		}
-		err := s.run(ctx, j, p.show.On, out)
+		err := s.run(ctx, j, p.show, out)
 		<-s.gate
 		if err != nil {
 			return err
@@ -112,6 +125,13 @@ func (p *pipeline) failed(ctx context.Context, out *outcome, err error) {
 	p.show.On(builder.Event{Function: out.Name, Kind: builder.EventFailed, Text: out.Status, Err: err})
 }
 
+// event tells that all was done.
+func (o outcome) event() builder.Event {
+	return builder.Event{Function: o.Name, Kind: builder.EventDone, Text: o.Status, Result: builder.Result{
+		Digest: digest.Digest(o.Digest), Size: o.Size, Skipped: o.Status == statusUnchanged,
+	}}
+}
+
 // enter waits for a place in the stage.
 func (s stage) enter(ctx context.Context) error {
 	if err := context.Cause(ctx); err != nil {
@@ -127,11 +147,11 @@ func (s stage) enter(ctx context.Context) error {
 
 // refuse is the error of jobs that ask for more than their engine can do:
 // nothing is built then.
-func refuse(jobs []*job) error {
-	errs := make([]error, 0, len(jobs))
+func refuse(ctx context.Context, jobs []*job) error {
+	var errs []error
 	for _, j := range jobs {
 		if j.err == nil && j.choice.engine != nil {
-			if err := j.choice.check(j.request); err != nil {
+			if err := builder.Check(ctx, j.choice.engine, j.request); err != nil {
 				errs = append(errs, fmt.Errorf("build %s: %w", j.fn.Name, err))
 			}
 		}
@@ -141,45 +161,51 @@ func refuse(jobs []*job) error {
 
 // buildStage builds with the engine that was chosen for each job.
 func buildStage(limit int) stage {
-	return stage{limit: limit, run: func(ctx context.Context, j *job, on func(builder.Event), out *outcome) error {
+	return newStage(limit, func(ctx context.Context, j *job, show *progress.Display, out *outcome) error {
 		if j.skip {
-			on(builder.Event{Function: j.fn.Name, Kind: builder.EventStep, Text: "skip_build: not built"})
+			show.Step(j.fn.Name, "skip_build: not built")
 			return nil
 		}
-		on(builder.Event{Function: j.fn.Name, Kind: builder.EventStep,
-			Text: fmt.Sprintf("building %s with %s (%s)", j.image, j.choice.caps.Name, j.choice.why)})
+		show.Step(j.fn.Name, fmt.Sprintf("building %s with %s (%s)", j.image, j.choice.caps.Name, j.choice.why))
 		if j.choice.caps.ShrinkWrap {
-			if err := j.request.Context.WriteDir(ctx, contextDir(j)); err != nil {
-				return fmt.Errorf("build %s: %w", j.fn.Name, err)
+			if err := j.writeContext(ctx); err != nil {
+				return err
 			}
 		}
-		r, err := j.choice.engine.Build(ctx, j.request, on)
+		r, err := builder.Build(ctx, j.choice.engine, j.request, show.On)
 		if err != nil {
-			return fmt.Errorf("build %s: %w", j.fn.Name, err)
+			return err
 		}
 		out.Status, out.Engine, out.Digest, out.Size = "built", j.choice.caps.Name, r.Digest.String(), r.Size
 		if r.Skipped {
-			out.Status = "unchanged"
-			on(builder.Event{Function: j.fn.Name, Kind: builder.EventStep, Text: "unchanged, not built again"})
+			out.Status = statusUnchanged
+			show.Step(j.fn.Name, "unchanged, not built again")
 		}
 		return nil
-	}}
+	})
 }
 
 // shrinkStage only writes the build context of each job.
 func shrinkStage(limit int) stage {
-	return stage{limit: limit, run: func(ctx context.Context, j *job, on func(builder.Event), out *outcome) error {
+	return newStage(limit, func(ctx context.Context, j *job, _ *progress.Display, out *outcome) error {
 		if j.skip {
 			return nil
 		}
-		if err := j.request.Context.WriteDir(ctx, contextDir(j)); err != nil {
-			return fmt.Errorf("build %s: %w", j.fn.Name, err)
+		if err := j.writeContext(ctx); err != nil {
+			return err
 		}
-		out.Status, out.Folder = "shrink-wrapped", contextDir(j)
+		out.Status, out.Folder = "shrink-wrapped", j.contextDir()
 		return nil
-	}}
+	})
 }
 
-// contextDir is where the build context of a job is written, relative to the
-// project.
-func contextDir(j *job) string { return "build/" + j.fn.Name }
+// writeContext writes the build context into the project.
+func (j *job) writeContext(ctx context.Context) error {
+	if err := j.request.Context.WriteDir(ctx, j.contextDir()); err != nil {
+		return fmt.Errorf("build %s: %w", j.fn.Name, err)
+	}
+	return nil
+}
+
+// contextDir is where that is, relative to the project.
+func (j *job) contextDir() string { return "build/" + j.fn.Name }

@@ -7,7 +7,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/faas-cli/faas-cli/internal/output"
-	"github.com/faas-cli/faas-cli/internal/progress"
 )
 
 type publishOptions struct {
@@ -102,9 +101,6 @@ func runPublish(ctx context.Context, env *Env, o publishOptions) error {
 	if o.build.print {
 		return errors.Join(printJobs(env.Term.Out, jobs, to), jobErrors(jobs))
 	}
-	show := progress.New(env.Term, o.build.show.effective(), env.Now)
-	p := pipeline{env: env, show: show, build: o.build.stage()}
-	outcomes, err := p.run(ctx, jobs)
-	show.Close()
+	outcomes, err := env.runStages(ctx, o.build.show, jobs, o.build.stage())
 	return errors.Join(env.reportOutcomes(outcomes, o.format, o.build.show.metadataFile), err)
 }

@@ -85,10 +85,7 @@ func runPush(ctx context.Context, env *Env, o pushOptions) error {
 	if !o.show.silent() {
 		env.progressf("%s", to.describe())
 	}
-	show := progress.New(env.Term, o.show.effective(), env.Now)
-	p := pipeline{env: env, show: show, push: pusher.stage(o.parallel)}
-	outcomes, err := p.run(ctx, jobs)
-	show.Close()
+	outcomes, err := env.runStages(ctx, o.show, jobs, pusher.stage(o.parallel))
 	return errors.Join(env.reportOutcomes(outcomes, o.format, o.show.metadataFile), err)
 }
 
@@ -122,14 +119,14 @@ func (w *buildWork) pusher() *pusher {
 }
 
 func (p *pusher) stage(limit int) stage {
-	return stage{limit: limit, run: func(ctx context.Context, j *job, on func(builder.Event), out *outcome) error {
+	return newStage(limit, func(ctx context.Context, j *job, show *progress.Display, out *outcome) error {
 		if j.skip {
-			on(builder.Event{Function: j.fn.Name, Kind: builder.EventStep, Text: "skip_build: not pushed"})
+			show.Step(j.fn.Name, "skip_build: not pushed")
 			return nil
 		}
 		tell := func(e builder.Event) {
 			e.Function = j.fn.Name
-			on(e)
+			show.On(e)
 		}
 		digest, err := p.push(ctx, j.image, tell)
 		if err != nil {
@@ -143,7 +140,7 @@ func (p *pusher) stage(limit int) stage {
 			out.Digest = digest
 		}
 		return nil
-	}}
+	})
 }
 
 // errNotBuilt says that there is no image to push.

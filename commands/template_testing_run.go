@@ -187,7 +187,7 @@ func (j *templateTest) buildNative(ctx context.Context, req builder.Request) (bu
 		return built{}, err
 	}
 	req.Outputs = []builder.Output{{Kind: builder.OutputLocal}}
-	result, err := buildOne(ctx, &builder.Native{Store: j.t.store, Cache: filepath.Join(cache, "native"), Env: j.t.env.Environ()}, req)
+	result, err := builder.Build(ctx, &builder.Native{Store: j.t.store, Cache: filepath.Join(cache, "native"), Env: j.t.env.Environ()}, req, nil)
 	if err != nil {
 		return built{}, err
 	}
@@ -219,7 +219,7 @@ func (j *templateTest) buildDocker(ctx context.Context, req builder.Request) (bu
 		return built{}, err
 	}
 	req.Outputs = []builder.Output{{Kind: builder.OutputEngine}}
-	if _, err := buildOne(ctx, &builder.Docker{Client: client, Project: j.t.dir}, req); err != nil {
+	if _, err := builder.Build(ctx, &builder.Docker{Client: client, Project: j.t.dir}, req, nil); err != nil {
 		return built{}, err
 	}
 	image, err := client.Image(ctx, req.Image)
@@ -229,15 +229,6 @@ func (j *templateTest) buildDocker(ctx context.Context, req builder.Request) (bu
 	return built{image: req.Image, digest: image.ID, user: image.User, client: client, rt: runtime.NewDocker(ctx, runtime.DockerOptions{
 		Engine: client, Instance: j.fn.Name, Dir: filepath.Join(j.t.dir, "docker-"+j.fn.Name),
 	})}, nil
-}
-
-// buildOne builds and keeps what the tools say, for the message of a failure.
-func buildOne(ctx context.Context, e builder.Engine, req builder.Request) (builder.Result, error) {
-	results, err := builder.BuildAll(ctx, e, []builder.Request{req}, 1, nil)
-	if err != nil {
-		return builder.Result{}, err
-	}
-	return results[0], nil
 }
 
 // unknownUser is a user that no image has.
@@ -263,7 +254,7 @@ func (j *templateTest) as(ctx context.Context, b built) (built, error) {
 		return b, err
 	}
 	req := builder.Request{Context: c, Image: "faas-cli.test/" + fn.Name + ":test", Outputs: []builder.Output{{Kind: builder.OutputEngine}}}
-	if _, err := buildOne(ctx, &builder.Docker{Client: b.client, Project: j.t.dir}, req); err != nil {
+	if _, err := builder.Build(ctx, &builder.Docker{Client: b.client, Project: j.t.dir}, req, nil); err != nil {
 		return b, err
 	}
 	image, err := b.client.Image(ctx, req.Image)

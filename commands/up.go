@@ -11,7 +11,6 @@ import (
 	"github.com/faas-cli/faas-cli/gateway"
 	"github.com/faas-cli/faas-cli/internal/output"
 	"github.com/faas-cli/faas-cli/internal/progress"
-	"github.com/faas-cli/faas-cli/schema"
 	"github.com/faas-cli/faas-cli/stack"
 )
 
@@ -108,65 +107,99 @@ func runUp(ctx context.Context, env *Env, o upOptions) error {
 // take each function through build, push and deploy. The logs of what is
 // deployed are followed, unless logs is nil.
 func up(ctx context.Context, env *Env, o upOptions, names []string, logs *watchedLogs) error {
-	st, err := env.buildStack(ctx, o.stack, o.build)
+	p, err := env.planUp(ctx, o, names)
 	if err != nil {
 		return err
 	}
-	if err := only(st, names); err != nil {
-		return err
-	}
-	gw, to, err := env.upTarget(ctx, o, st.Gateway)
-	if err != nil {
-		return err
-	}
-	jobs, err := env.planJobs(ctx, st.Functions, o.build.tag)
-	if err != nil {
-		return err
-	}
-	work, err := env.planBuilds(ctx, o.build, st, jobs, to)
-	if err != nil {
-		return err
-	}
-	defer work.Close() //nolint:errcheck // folders that were read
+	defer p.work.Close() //nolint:errcheck // folders that were read
 	if o.build.print {
-		return errors.Join(printJobs(env.Term.Out, jobs, to), jobErrors(jobs))
-	}
-	var plan []schema.FunctionDeployment
-	if !o.skipDeploy {
-		namespace := func(inStack string) string { return env.namespaceAt(o.gateway, to.target, inStack) }
-		if plan, err = env.planStack(ctx, st, namespace, o.deploy, env.imageNamer(o.build.tag)); err != nil {
-			return err
-		}
-		for i, j := range jobs {
-			j.deployment = plan[i]
-		}
-	}
-
-	show := progress.New(env.Term, o.build.show.effective(), env.Now)
-	p := pipeline{env: env, show: show, build: o.build.stage()}
-	if o.pushes(to) {
-		if err := checkPrefixes(jobs); err != nil {
-			return err
-		}
-		p.push = work.pusher().stage(o.build.limit(defaultPushParallel))
-	}
-	if !o.skipDeploy {
-		p.deploy = deployStage(env, show, gw, o.deploy, o.build.limit(defaultParallel))
+		return errors.Join(printJobs(env.Term.Out, p.jobs, p.to), jobErrors(p.jobs))
 	}
 	if !o.build.shrinkwrap && !o.build.show.silent() {
-		env.progressf("%s", to.describe())
+		env.progressf("%s", p.to.describe())
 	}
-	outcomes, err := p.run(ctx, jobs)
-	show.Close()
+	outcomes, err := env.runStages(ctx, o.build.show, p.jobs, p.stages(env, o)...)
 	if superseded(ctx) {
 		return err
 	}
+	p.follow(outcomes, logs)
+	return errors.Join(env.reportUp(outcomes, o), err)
+}
+
+// upPlan is what up is about to do.
+type upPlan struct {
+	gw   *gateway.Client
+	to   buildTarget
+	jobs []*job
+	work *buildWork // to be closed
+}
+
+// planUp works everything out that can be before the first build: what is
+// wrong with one function keeps all from being half done.
+func (e *Env) planUp(ctx context.Context, o upOptions, names []string) (p upPlan, err error) {
+	st, err := e.buildStack(ctx, o.stack, o.build)
+	if err != nil {
+		return p, err
+	}
+	if err := only(st, names); err != nil {
+		return p, err
+	}
+	if p.gw, p.to, err = e.upTarget(ctx, o, st.Gateway); err != nil {
+		return p, err
+	}
+	if p.jobs, err = e.planJobs(ctx, st.Functions, o.build.tag); err != nil {
+		return p, err
+	}
+	if p.work, err = e.planBuilds(ctx, o.build, st, p.jobs, p.to); err != nil || o.build.print {
+		return p, err
+	}
+	if o.pushes(p.to) {
+		err = checkPrefixes(p.jobs)
+	}
+	if err == nil && !o.skipDeploy {
+		err = p.planDeployments(ctx, e, o, st)
+	}
+	if err != nil {
+		err = errors.Join(err, p.work.Close())
+	}
+	return p, err
+}
+
+// planDeployments works out what is sent to the gateway.
+func (p upPlan) planDeployments(ctx context.Context, env *Env, o upOptions, st *stack.File) error {
+	namespace := func(inStack string) string { return env.namespaceAt(o.gateway, p.to.target, inStack) }
+	plan, err := env.planStack(ctx, st, namespace, o.deploy, env.imageNamer(o.build.tag))
+	if err != nil {
+		return err
+	}
+	for i, j := range p.jobs {
+		j.deployment = plan[i]
+	}
+	return nil
+}
+
+// stages are those that every function goes through.
+func (p upPlan) stages(env *Env, o upOptions) []stage {
+	stages := []stage{o.build.stage()}
+	if o.pushes(p.to) {
+		stages = append(stages, p.work.pusher().stage(o.build.limit(defaultPushParallel)))
+	}
+	if !o.skipDeploy {
+		stages = append(stages, deployStage(env, p.gw, o.deploy, o.build.limit(defaultParallel)))
+	}
+	return stages
+}
+
+// follow shows the logs of what was deployed.
+func (p upPlan) follow(outcomes []outcome, logs *watchedLogs) {
+	if logs == nil {
+		return
+	}
 	for i, out := range outcomes {
-		if logs != nil && out.Status == "deployed" {
-			logs.follow(gw, jobs[i].deployment)
+		if out.Status == "deployed" {
+			logs.follow(p.gw, p.jobs[i].deployment)
 		}
 	}
-	return errors.Join(env.reportUp(outcomes, o), err)
 }
 
 // upTarget is the gateway that functions are deployed to, and what that means
@@ -207,21 +240,19 @@ func (o buildFlags) limit(own int) int {
 }
 
 // deployStage sends each job's deployment.
-func deployStage(env *Env, show *progress.Display, gw *gateway.Client, f deployFlags, limit int) stage {
+func deployStage(env *Env, gw *gateway.Client, f deployFlags, limit int) stage {
 	gw = gw.WithTimeout(f.timeout)
-	return stage{limit: limit, run: func(ctx context.Context, j *job, on func(builder.Event), out *outcome) error {
-		on(builder.Event{Function: j.fn.Name, Kind: builder.EventStep, Text: "deploying"})
+	return newStage(limit, func(ctx context.Context, j *job, show *progress.Display, out *outcome) error {
+		show.Step(j.fn.Name, "deploying")
 		own := *env
 		own.Term = show.Terminal(j.fn.Name)
-		r, err := own.sendOne(ctx, gw, j.deployment, f, func(text string) {
-			on(builder.Event{Function: j.fn.Name, Kind: builder.EventStep, Text: text})
-		})
+		r, err := own.sendOne(ctx, gw, j.deployment, f, func(text string) { show.Step(j.fn.Name, text) })
 		if err != nil {
 			return err
 		}
 		out.Status, out.URL, out.accepted = "deployed", r.URL, gateway.Accepted(r.Status)
 		return nil
-	}}
+	})
 }
 
 // reportUp prints what became of the functions: for people what deploy says,

@@ -125,6 +125,11 @@ func (d *Display) On(e builder.Event) {
 	}
 }
 
+// Step shows what is done with a function from now on.
+func (d *Display) Step(function, text string) {
+	d.On(builder.Event{Function: function, Kind: builder.EventStep, Text: text})
+}
+
 // Print writes to one of the terminal's streams without disturbing the live
 // view, which moves down.
 func (d *Display) Print(w io.Writer, text string) {
@@ -158,8 +163,8 @@ func (d *Display) note(e builder.Event) *state {
 	case builder.EventDone, builder.EventFailed:
 		s.ended, s.failed, s.took = true, e.Kind == builder.EventFailed, d.now().Sub(s.started)
 		s.step = e.Text
-		if s.step == "" {
-			s.step = outcome(e)
+		if e.Result.Size > 0 {
+			s.step += ", " + Bytes(e.Result.Size)
 		}
 	}
 	return s
@@ -171,18 +176,6 @@ func (s *state) keep(line string) {
 		s.dropped++
 	}
 	s.log = append(s.log, line)
-}
-
-func outcome(e builder.Event) string {
-	switch {
-	case e.Kind == builder.EventFailed:
-		return "failed"
-	case e.Result.Skipped:
-		return "unchanged"
-	case e.Result.Size > 0:
-		return "built, " + Bytes(e.Result.Size)
-	}
-	return "built"
 }
 
 func (d *Display) writePlain(e builder.Event, s *state) {

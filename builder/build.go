@@ -2,62 +2,44 @@ package builder
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
-
-	"golang.org/x/sync/errgroup"
 )
 
-// BuildAll builds reqs with e, at most limit at a time (below 1: one), and
-// returns a result for each in the order of reqs. One failure does not stop
-// the others; the errors, each naming its function, are joined in the order of
-// reqs. Requests beyond the engine's capabilities are refused before anything
-// is built.
-func BuildAll(ctx context.Context, e Engine, reqs []Request, limit int, on func(Event)) ([]Result, error) {
+// Build builds req with e, which is asked first whether it can: see [Check].
+// The error names the function. on may be nil.
+func Build(ctx context.Context, e Engine, req Request, on func(Event)) (Result, error) {
 	if on == nil {
 		on = func(Event) {}
 	}
+	err := context.Cause(ctx)
+	if err == nil {
+		err = Check(ctx, e, req)
+	}
+	var res Result
+	if err == nil {
+		res, err = e.Build(ctx, req, on)
+	}
+	if err != nil {
+		return Result{}, fmt.Errorf("build %s: %w", req.Context.Function, err)
+	}
+	return res, nil
+}
+
+// Check says what of req the engine does not honour: an [UnsupportedError]
+// for what is beyond its capabilities, or what it refuses beside that.
+func Check(ctx context.Context, e Engine, req Request) error {
 	caps, err := e.Capabilities(ctx)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	var refused []error
-	for _, req := range reqs {
-		err := caps.Check(req)
-		if c, ok := e.(requestChecker); ok && err == nil {
-			err = c.CheckRequest(req)
-		}
-		if err != nil {
-			refused = append(refused, fmt.Errorf("build %s: %w", req.Context.Function, err))
-		}
+	if err := caps.Check(req); err != nil {
+		return err
 	}
-	if len(refused) > 0 {
-		return nil, errors.Join(refused...)
+	if c, ok := e.(requestChecker); ok {
+		return c.CheckRequest(req)
 	}
-	results, errs := make([]Result, len(reqs)), make([]error, len(reqs)) // a slot per job: no lock, stack-file order
-	var g errgroup.Group
-	g.SetLimit(max(limit, 1))
-	for i, req := range reqs {
-		g.Go(func() error {
-			name := req.Context.Function
-			if err := context.Cause(ctx); err != nil {
-				errs[i] = fmt.Errorf("build %s: %w", name, err)
-				return nil
-			}
-			on(Event{Function: name, Kind: EventStart})
-			var err error
-			if results[i], err = e.Build(ctx, req, on); err != nil {
-				errs[i] = fmt.Errorf("build %s: %w", name, err)
-				on(Event{Function: name, Kind: EventFailed, Err: err})
-				return nil // keep the others going
-			}
-			on(Event{Function: name, Kind: EventDone, Result: results[i]})
-			return nil
-		})
-	}
-	_ = g.Wait()
-	return results, errors.Join(errs...)
+	return nil
 }
 
 // requestChecker is an engine that refuses more than its capabilities say.
