@@ -34,8 +34,9 @@ demo: ## the main job from nothing: new, up, invoke, edit, up again
 
 test: lint test-unit test-conformance test-e2e test-docker ## everything that this machine can test
 
+# Without GORACE each of the many programs that the scripts start would sleep for a second at its end.
 test-unit: ## unit and command tests, with the race detector, in random order
-	$(GO) test -race -shuffle=on -timeout 30m $(TESTFLAGS) ./...
+	GORACE=atexit_sleep_ms=0 $(GO) test -race -shuffle=on -timeout 30m $(TESTFLAGS) ./...
 
 test-conformance: build ## the black-box cases of testdata/conformance
 	cd testdata/conformance/runner && GOFLAGS=-buildvcs=false $(GO) run . -pending ../pending.txt $(abspath $(BIN)) ../public

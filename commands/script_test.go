@@ -86,6 +86,7 @@ func setupScript(env *testscript.Env) error {
 	env.Setenv("LANG", "C.UTF-8")
 	env.Setenv("TERM", "dumb")
 	env.Setenv("GIT_CONFIG_NOSYSTEM", "1")
+	env.Setenv("GORACE", os.Getenv("GORACE")) // nothing, or how long a program built with -race waits at its end
 	// The tool chain's caches are found from the real home.
 	for _, key := range []string{"GOCACHE", "GOMODCACHE", "GOPROXY"} {
 		if v, err := goEnv(key); err == nil {
