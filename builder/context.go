@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"iter"
 	"os"
 	"path"
 	"path/filepath"
@@ -86,6 +87,18 @@ func (c *Context) Local() *schema.LocalBuild { return c.local }
 // HandlerFolder is where the handler is in the tree, slash separated; "." for
 // the root.
 func (c *Context) HandlerFolder() string { return c.handler }
+
+// Sources lists the files of the tree, by name, and where each comes from.
+func (c *Context) Sources() iter.Seq2[string, string] {
+	return func(yield func(name, from string) bool) {
+		_ = c.tree.walk(func(name string, n *node) error { // the only error ends the walk
+			if !n.isDir() && !yield(name, n.where()) {
+				return fs.SkipAll
+			}
+			return nil
+		})
+	}
+}
 
 // source is what a context is made of.
 type source struct {

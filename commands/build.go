@@ -96,19 +96,23 @@ func build(ctx context.Context, env *Env, o buildOptions, names []string) error 
 	if o.build.print {
 		return errors.Join(printJobs(env.Term.Out, jobs, to), jobErrors(jobs))
 	}
-	outcomes, err := env.runStages(ctx, o.build.show, jobs, o.build.stage())
+	outcomes, err := env.runStages(ctx, o.build.show, jobs, o.build.stages()...)
 	if superseded(ctx) {
 		return err
 	}
 	return errors.Join(env.reportOutcomes(outcomes, o.format, o.build.show.metadataFile), err)
 }
 
-// stage builds, or with --shrinkwrap only writes the contexts.
-func (o buildFlags) stage() stage {
-	if o.shrinkwrap {
-		return shrinkStage(o.parallel)
+// stages build, or with --shrinkwrap only write the contexts.
+func (o buildFlags) stages() []stage {
+	stages := make([]stage, 0, 2)
+	if o.listFiles {
+		stages = append(stages, listStage(o.parallel))
 	}
-	return buildStage(o.parallel)
+	if o.shrinkwrap {
+		return append(stages, shrinkStage(o.parallel))
+	}
+	return append(stages, buildStage(o.parallel))
 }
 
 // buildStack reads the stack file of a command that builds, or makes one of

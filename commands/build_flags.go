@@ -26,6 +26,7 @@ type buildFlags struct {
 	builder                       builderName
 	remote                        remoteFlags
 
+	listFiles  bool // the variable debug is set, as the original knows it
 	debuggable bool // for a debugger, with --debug-port of local-run
 	shrinkwrap bool
 	outputs    []string // --build-to
@@ -164,6 +165,12 @@ func (o *buildFlags) register(cmd *cobra.Command) {
 func (o *buildFlags) complete(env *Env, cmd *cobra.Command) {
 	o.parallelExplicit = cmd.Flags().Changed("parallel")
 	o.templates.complete(cmd)
+	if v := env.get("debug"); v == "1" || v == "true" {
+		o.listFiles = true
+		if !o.show.silent() {
+			o.show.mode = progress.Plain // the live view hides what goes well
+		}
+	}
 	if o.overwrite && cmd.Flags().Changed("overwrite") {
 		env.warnf("--overwrite has no effect: only missing templates are pulled; template pull replaces others")
 	}

@@ -239,7 +239,7 @@ func (e *Env) buildLocalRun(ctx context.Context, o localRunOptions, run *localRu
 		return err
 	}
 	defer work.Close() //nolint:errcheck // folders that were read
-	_, err = e.runStages(ctx, o.build.show, run.jobs, o.build.stage())
+	_, err = e.runStages(ctx, o.build.show, run.jobs, o.build.stages()...)
 	return err
 }
 

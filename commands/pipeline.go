@@ -185,6 +185,19 @@ func buildStage(limit int) stage {
 	})
 }
 
+// listStage says which files each context holds, and where they come from.
+func listStage(limit int) stage {
+	return newStage(limit, func(_ context.Context, j *job, show *progress.Display, _ *outcome) error {
+		if j.skip {
+			return nil
+		}
+		for name, from := range j.request.Context.Sources() {
+			show.On(builder.Event{Function: j.fn.Name, Kind: builder.EventLog, Text: "copy " + from + " to " + name})
+		}
+		return nil
+	})
+}
+
 // shrinkStage only writes the build context of each job.
 func shrinkStage(limit int) stage {
 	return newStage(limit, func(ctx context.Context, j *job, _ *progress.Display, out *outcome) error {

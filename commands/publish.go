@@ -101,6 +101,6 @@ func runPublish(ctx context.Context, env *Env, o publishOptions) error {
 	if o.build.print {
 		return errors.Join(printJobs(env.Term.Out, jobs, to), jobErrors(jobs))
 	}
-	outcomes, err := env.runStages(ctx, o.build.show, jobs, o.build.stage())
+	outcomes, err := env.runStages(ctx, o.build.show, jobs, o.build.stages()...)
 	return errors.Join(env.reportOutcomes(outcomes, o.format, o.build.show.metadataFile), err)
 }

@@ -180,7 +180,7 @@ func (p upPlan) planDeployments(ctx context.Context, env *Env, o upOptions, st *
 
 // stages are those that every function goes through.
 func (p upPlan) stages(env *Env, o upOptions) []stage {
-	stages := []stage{o.build.stage()}
+	stages := o.build.stages()
 	if o.pushes(p.to) {
 		stages = append(stages, p.work.pusher().stage(o.build.limit(defaultPushParallel)))
 	}
