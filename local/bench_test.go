@@ -4,6 +4,7 @@ package local
 
 import (
 	"io"
+	"net"
 	"net/http"
 	"strings"
 	"testing"
@@ -12,13 +13,16 @@ import (
 // connections is how many calls are made at once.
 const connections = 32
 
-// BenchmarkInvoke compares calls through the gateway with calls of the same replica.
+// BenchmarkInvoke compares calls through the gateway with calls of the same replica, and with what any gateway has to
+// pay: calls through a relay that passes bytes on and knows nothing of HTTP.
 func BenchmarkInvoke(b *testing.B) {
 	p := startPlatform(b, b.TempDir())
 	p.deploy("hello")
-	direct := "http://127.0.0.1:" + p.variables("hello")["port"]
+	replica := "127.0.0.1:" + p.variables("hello")["port"]
+	relay := relayTo(b, replica)
 	for _, work := range []struct{ name, path string }{{"empty", "/empty"}, {"2ms", "/sleep?ms=2"}} {
-		b.Run(work.name+"/direct", func(b *testing.B) { invoke(b, direct+work.path) })
+		b.Run(work.name+"/direct", func(b *testing.B) { invoke(b, "http://"+replica+work.path) })
+		b.Run(work.name+"/relay", func(b *testing.B) { invoke(b, "http://"+relay+work.path) })
 		b.Run(work.name+"/gateway", func(b *testing.B) { invoke(b, p.in.URL()+"/function/hello"+work.path) })
 	}
 }
@@ -43,4 +47,35 @@ func invoke(b *testing.B, url string) {
 			}
 		}
 	})
+}
+
+// relayTo returns the address of a relay to the address to, until the end of b.
+func relayTo(b *testing.B, to string) string {
+	var lc net.ListenConfig
+	l, err := lc.Listen(b.Context(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.Cleanup(func() { _ = l.Close() })
+	var d net.Dialer
+	pass := func(to, from net.Conn) {
+		_, _ = io.CopyBuffer(struct{ io.Writer }{to}, struct{ io.Reader }{from}, make([]byte, copyBuffer)) // no splice: it is slower here
+		_ = to.Close()
+	}
+	go func() {
+		for {
+			caller, err := l.Accept()
+			if err != nil {
+				return
+			}
+			replica, err := d.DialContext(b.Context(), "tcp", to)
+			if err != nil {
+				_ = caller.Close()
+				continue
+			}
+			go pass(replica, caller)
+			go pass(caller, replica)
+		}
+	}()
+	return l.Addr().String()
 }
