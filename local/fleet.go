@@ -314,11 +314,6 @@ func revision(rec record) (string, error) {
 	return hex.EncodeToString(sum[:10]), nil
 }
 
-// start starts a slot.
-func (fl *fleet) start(ctx context.Context, f *function, rt runtime.Runtime, spec runtime.Spec, adopted runtime.Replica) *slot {
-	return startSlot(ctx, f, rt, spec, adopted)
-}
-
 // secretsOf reads secrets, and the number of changes until then.
 func (fl *fleet) secretsOf(namespace string, names []string) (map[string][]byte, uint64, error) {
 	fl.secretsMu.RLock()
@@ -432,7 +427,7 @@ func (fl *fleet) restore(ctx context.Context) error {
 				adopted, running[g] = rest[0], rest[1:]
 			}
 			f.mu.Lock()
-			f.slots = append(f.slots, fl.start(ctx, f, rt, spec, adopted))
+			f.slots = append(f.slots, startSlot(ctx, f, rt, spec, adopted))
 			f.mu.Unlock()
 		}
 	}

@@ -228,7 +228,7 @@ func (f *function) scaleLocked(ctx context.Context, n int) error {
 	surplus := f.slots[min(n, len(f.slots)):]
 	f.slots = slices.Clone(f.slots[:min(n, len(f.slots))])
 	for len(f.slots) < n {
-		f.slots = append(f.slots, f.fleet.start(ctx, f, rt, spec, nil))
+		f.slots = append(f.slots, startSlot(ctx, f, rt, spec, nil))
 	}
 	f.notify()
 	f.mu.Unlock()
@@ -261,7 +261,7 @@ func (f *function) rollOut(ctx context.Context, rec record) error {
 	}
 	slots := make([]*slot, rec.Replicas)
 	for i := range slots {
-		slots[i] = f.fleet.start(ctx, f, rt, spec, nil)
+		slots[i] = startSlot(ctx, f, rt, spec, nil)
 	}
 	if len(old) == 0 {
 		f.mu.Lock()
