@@ -229,7 +229,7 @@ func (d *Docker) save(ctx context.Context, image, path string) error {
 		return err
 	}
 	defer tar.Close() //nolint:errcheck // read to the end
-	return atomicfile.Write(path, 0o644, func(w io.Writer) error {
+	return atomicfile.Update(path, 0o644, func(w io.Writer) error {
 		_, err := io.Copy(w, tar)
 		return err
 	})

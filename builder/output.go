@@ -67,7 +67,7 @@ func writeArchive(ctx context.Context, file, image string, img v1.Image) error {
 	if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
 		return fmt.Errorf("write %q: %w", file, cause(err))
 	}
-	return atomicfile.Write(file, 0o644, func(w io.Writer) error {
+	return atomicfile.Update(file, 0o644, func(w io.Writer) error {
 		return tarball.Write(tag, img, ctxWriter{ctx, w})
 	})
 }

@@ -71,5 +71,5 @@ func (e *Env) writeMetadata(path string, outcomes []outcome) error {
 	if err := output.WriteJSON(&text, map[string]any{"functions": outcomes}); err != nil {
 		return err
 	}
-	return atomicfile.WriteBytes(e.abs(path), 0o644, []byte(text.String()))
+	return atomicfile.UpdateBytes(e.abs(path), 0o644, []byte(text.String()))
 }

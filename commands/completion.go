@@ -75,7 +75,7 @@ func newBashCompletionCmd(env *Env) *cobra.Command {
 			if err := writeCompletion(&script, cmd.Root(), "bash"); err != nil {
 				return err
 			}
-			return atomicfile.WriteBytes(env.abs(args[0]), 0o644, script.Bytes())
+			return atomicfile.UpdateBytes(env.abs(args[0]), 0o644, script.Bytes())
 		},
 	}
 }

@@ -3,7 +3,6 @@ package commands
 import (
 	"bytes"
 	"errors"
-	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -41,14 +40,7 @@ func ignoreInGit(dir string, entries ...string) error {
 	if text.Len() == len(old) {
 		return nil
 	}
-	perm := fs.FileMode(0o644)
-	if info, err := os.Stat(path); err == nil {
-		perm = info.Mode().Perm()
-	}
-	return atomicfile.Write(path, perm, func(w io.Writer) error {
-		_, err := w.Write(text.Bytes())
-		return err
-	})
+	return atomicfile.UpdateBytes(path, 0o644, text.Bytes())
 }
 
 // inGitRepository says whether dir or a folder above it has a .git, which is a

@@ -162,13 +162,7 @@ func writeFunction(env *Env, o newOptions, target stack.Target, tpl templates.Te
 	if err := templates.CopyTo(root, handler, starter); err != nil {
 		return fmt.Errorf("write handler %q: %w", handler, err)
 	}
-	perm := fs.FileMode(0o600)
-	if target.Exists {
-		if info, err := os.Stat(env.abs(target.Path)); err == nil {
-			perm = info.Mode().Perm()
-		}
-	}
-	if err := atomicfile.WriteBytes(env.abs(target.Path), perm, text); err != nil {
+	if err := atomicfile.UpdateBytes(env.abs(target.Path), stackFilePerm, text); err != nil {
 		return errors.Join(err, root.RemoveAll(handler))
 	}
 	if err := ignoreInGit(env.Dir, "template", "build", secretsFolder); err != nil {

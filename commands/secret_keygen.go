@@ -59,7 +59,7 @@ func runSecretKeygen(env *Env, o secretKeygenOptions) error {
 	if err := atomicfile.WriteBytes(private, 0o600, []byte(key.Encode())); err != nil {
 		return err
 	}
-	if err := atomicfile.WriteBytes(public, 0o644, []byte(pub.String())); err != nil {
+	if err := atomicfile.UpdateBytes(public, 0o644, []byte(pub.String())); err != nil {
 		return err
 	}
 	keys := keyPair{PrivateKey: o.output, PublicKey: o.output + ".pub", KeyID: pub.ID()}

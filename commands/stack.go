@@ -58,10 +58,6 @@ func (e *Env) editStack(o stackFlags, change func(path string, text []byte) ([]b
 		return "", fmt.Errorf("change %q: a remote stack file cannot be changed", path)
 	}
 	full := e.abs(path)
-	info, err := os.Stat(full)
-	if err != nil {
-		return "", fmt.Errorf("change stack file: %w", err)
-	}
 	text, err := os.ReadFile(full)
 	if err != nil {
 		return "", fmt.Errorf("change stack file: %w", err)
@@ -73,7 +69,7 @@ func (e *Env) editStack(o stackFlags, change func(path string, text []byte) ([]b
 	if bytes.Equal(text, changed) {
 		return path, nil
 	}
-	if err := atomicfile.WriteBytes(full, info.Mode().Perm(), changed); err != nil {
+	if err := atomicfile.UpdateBytes(full, stackFilePerm, changed); err != nil {
 		return "", fmt.Errorf("write stack file %q: %w", path, err)
 	}
 	return path, nil

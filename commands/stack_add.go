@@ -2,7 +2,6 @@ package commands
 
 import (
 	"context"
-	"os"
 
 	"github.com/faas-cli/faas-cli/internal/atomicfile"
 	"github.com/faas-cli/faas-cli/schema"
@@ -116,15 +115,11 @@ func runStackAdd(_ context.Context, env *Env, o stackAddOptions) error {
 	if err != nil {
 		return err
 	}
-	perm, done := stackFilePerm, "written"
+	done := "written"
 	if target.Exists {
-		info, err := os.Stat(path)
-		if err != nil {
-			return err
-		}
-		perm, done = info.Mode().Perm(), "updated"
+		done = "updated"
 	}
-	if err := atomicfile.WriteBytes(path, perm, text); err != nil {
+	if err := atomicfile.UpdateBytes(path, stackFilePerm, text); err != nil {
 		return err
 	}
 	return env.resultf("Stack file %s: %s", done, target.Path)

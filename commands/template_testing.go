@@ -165,5 +165,5 @@ func writeJUnit(env *Env, path string, checks []templateCheck) error {
 	if err != nil {
 		return err
 	}
-	return atomicfile.WriteBytes(filepath.Clean(env.abs(path)), 0o644, report)
+	return atomicfile.UpdateBytes(filepath.Clean(env.abs(path)), 0o644, report)
 }

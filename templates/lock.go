@@ -137,7 +137,7 @@ func (l *Lock) Save() error {
 	if bytes.Equal(b.Bytes(), l.saved) {
 		return nil
 	}
-	if err := atomicfile.WriteBytes(l.path, 0o644, b.Bytes()); err != nil {
+	if err := atomicfile.UpdateBytes(l.path, 0o644, b.Bytes()); err != nil {
 		return fmt.Errorf("write template lock: %w", err)
 	}
 	l.saved = b.Bytes()

@@ -40,7 +40,7 @@ func plainPath(err error) error {
 const handlerMode = 0o700
 
 // CopyTo writes a tree as the new folder dir below root: files with their
-// modes, links that stay inside as links. On failure nothing is left.
+// modes less the umask, links that stay inside as links. On failure nothing is left.
 func CopyTo(root *os.Root, dir string, tree fs.FS) (err error) {
 	native := filepath.FromSlash(dir)
 	if err := root.Mkdir(native, handlerMode); err != nil {
@@ -51,9 +51,6 @@ func CopyTo(root *os.Root, dir string, tree fs.FS) (err error) {
 			err = errors.Join(err, root.RemoveAll(native))
 		}
 	}()
-	if err := root.Chmod(native, handlerMode); err != nil {
-		return err
-	}
 	to, err := root.OpenRoot(native)
 	if err != nil {
 		return err
@@ -88,10 +85,7 @@ func copyOne(to *os.Root, tree fs.FS, name string, d fs.DirEntry, links map[stri
 		if err != nil {
 			return err
 		}
-		if err := to.Mkdir(native, 0o700); err != nil {
-			return err
-		}
-		return to.Chmod(native, info.Mode().Perm()|0o700) // so that it can be filled
+		return to.Mkdir(native, info.Mode().Perm()|0o700) // so that it can be filled
 	case d.Type()&fs.ModeSymlink != 0:
 		target, err := fs.ReadLink(tree, name)
 		links[name] = target
@@ -108,14 +102,11 @@ func copyOne(to *os.Root, tree fs.FS, name string, d fs.DirEntry, links map[stri
 	if err != nil {
 		return err
 	}
-	out, err := to.OpenFile(native, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	out, err := to.OpenFile(native, os.O_WRONLY|os.O_CREATE|os.O_EXCL, info.Mode().Perm())
 	if err != nil {
 		return err
 	}
 	_, err = io.Copy(out, in)
-	if err == nil {
-		err = out.Chmod(info.Mode().Perm())
-	}
 	if closeErr := out.Close(); err == nil {
 		err = closeErr
 	}

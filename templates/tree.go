@@ -121,7 +121,7 @@ func (w *treeWriter) finish() error {
 	return nil
 }
 
-// writeFile makes a new file of exactly the mode given and sums it up.
+// writeFile makes a new file and sums it up.
 func writeFile(dir *os.Root, name string, perm os.FileMode, content io.Reader) (sum [sha256.Size]byte, err error) {
 	out, err := dir.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, perm)
 	if err != nil {
@@ -129,9 +129,6 @@ func writeFile(dir *os.Root, name string, perm os.FileMode, content io.Reader) (
 	}
 	h := sha256.New()
 	_, err = io.Copy(io.MultiWriter(out, h), content)
-	if err == nil {
-		err = out.Chmod(perm) // whatever the umask
-	}
 	if closeErr := out.Close(); err == nil {
 		err = closeErr
 	}

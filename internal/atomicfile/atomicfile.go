@@ -2,6 +2,7 @@
 package atomicfile
 
 import (
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"io"
@@ -16,30 +17,48 @@ import (
 // fill's included, the temporary file is removed and the old one stays.
 //
 // A symbolic link is followed and stays a link. The mode is set before the
-// first byte, whatever the umask, so that a secret is never readable by
-// others. The folder must exist.
-func Write(path string, perm fs.FileMode, fill func(io.Writer) error) (err error) {
-	path, err = follow(path)
+// first byte, whatever the umask and the old file's mode, so that a secret is
+// never readable by others. The folder must exist.
+func Write(path string, perm fs.FileMode, fill func(io.Writer) error) error {
+	path, err := follow(path)
 	if err != nil {
 		return err
 	}
-	dir, base := filepath.Split(path)
-	if dir == "" {
-		dir = "."
+	return replace(path, perm, true, fill)
+}
+
+// Update is [Write] for files that are the user's own: one that is there keeps
+// its permission bits, a new one gets perm less the umask, as from every tool.
+func Update(path string, perm fs.FileMode, fill func(io.Writer) error) error {
+	path, err := follow(path)
+	if err != nil {
+		return err
 	}
-	f, err := os.CreateTemp(dir, "."+base+".tmp-*")
+	info, err := os.Stat(path)
+	if err != nil {
+		return replace(path, perm, false, fill)
+	}
+	return replace(path, info.Mode().Perm(), true, fill)
+}
+
+// replace writes path, which is no link. exact says that the umask does not count.
+func replace(path string, perm fs.FileMode, exact bool, fill func(io.Writer) error) (err error) {
+	temp := filepath.Join(filepath.Dir(path), "."+filepath.Base(path)+".tmp-"+rand.Text())
+	f, err := os.OpenFile(temp, os.O_WRONLY|os.O_CREATE|os.O_EXCL, perm)
 	if err != nil {
 		return fmt.Errorf("write %q: %w", path, plain(err))
 	}
 	defer func() {
 		if err != nil {
 			_ = f.Close() // the first error is the one that counts
-			_ = os.Remove(f.Name())
+			_ = os.Remove(temp)
 			err = fmt.Errorf("write %q: %w", path, plain(err))
 		}
 	}()
-	if err = f.Chmod(perm); err != nil {
-		return err
+	if exact {
+		if err = f.Chmod(perm); err != nil {
+			return err
+		}
 	}
 	if err = fill(f); err != nil {
 		return err
@@ -50,12 +69,20 @@ func Write(path string, perm fs.FileMode, fill func(io.Writer) error) (err error
 	if err = f.Close(); err != nil {
 		return err
 	}
-	return os.Rename(f.Name(), path)
+	return os.Rename(temp, path)
 }
 
-// WriteBytes is Write with the content at hand.
+// WriteBytes is [Write] with the content at hand.
 func WriteBytes(path string, perm fs.FileMode, content []byte) error {
 	return Write(path, perm, func(w io.Writer) error {
+		_, err := w.Write(content)
+		return err
+	})
+}
+
+// UpdateBytes is [Update] with the content at hand.
+func UpdateBytes(path string, perm fs.FileMode, content []byte) error {
+	return Update(path, perm, func(w io.Writer) error {
 		_, err := w.Write(content)
 		return err
 	})

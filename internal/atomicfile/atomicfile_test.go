@@ -69,3 +69,23 @@ func TestWriteFollowsSymbolicLink(t *testing.T) {
 		t.Error("the link was replaced by a file")
 	}
 }
+
+func TestUpdateKeepsModeOfOldFile(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "stack.yml")
+	for _, want := range []os.FileMode{0o640, 0o664} {
+		if err := os.WriteFile(path, nil, want); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Chmod(path, want); err != nil {
+			t.Fatal(err)
+		}
+		if err := UpdateBytes(path, 0o600, []byte("new")); err != nil {
+			t.Fatal(err)
+		}
+		info, err := os.Stat(path)
+		if err != nil || info.Mode().Perm() != want {
+			t.Errorf("mode = %v, %v; want %v", info.Mode(), err, want)
+		}
+	}
+}

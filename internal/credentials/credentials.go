@@ -271,7 +271,7 @@ func (s Store) prepareDir() error {
 	if _, err := os.Lstat(ignore); !s.hide || err == nil {
 		return nil
 	}
-	return atomicfile.WriteBytes(ignore, 0o644, []byte("*\n"))
+	return atomicfile.UpdateBytes(ignore, 0o644, []byte("*\n"))
 }
 
 func emptyDocument() *yaml.Node {
