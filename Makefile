@@ -73,6 +73,7 @@ cover: ## test coverage, as coverage.out and a summary
 
 bench: ## Go benchmarks of the paths that must stay fast
 	$(GO) test -run '^$$' -bench . -benchmem ./...
+	@scripts/test-docker.sh -run '^$$' -bench Docker
 
 fuzz: ## each fuzz target for FUZZTIME (default 60s)
 	@scripts/fuzz.sh $${FUZZTIME:-60s}

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Runs the tests that need a container engine, or says loudly that it did not.
+# Runs the tests that need a container engine, or its benchmarks (-bench), or says
+# loudly that it did not.
 # Where the user is root and Debian's package is at hand, it installs and
 # starts the engine first.
 set -euo pipefail

@@ -5,18 +5,13 @@ package engine_test
 import (
 	"archive/tar"
 	"bytes"
-	"context"
 	"fmt"
-	"io"
 	"io/fs"
 	"maps"
 	"math"
-	"net"
-	"net/http"
 	"os"
 	"path/filepath"
 	"slices"
-	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -149,30 +144,10 @@ func BenchmarkDockerUnchanged(b *testing.B) {
 		}
 	})
 	b.Run("bare", func(b *testing.B) {
-		socket, ok := strings.CutPrefix(c.Endpoint().Host, "unix://")
-		if !ok {
-			b.Skipf("the engine at %s has no socket", c.Endpoint().Host)
-		}
-		var d net.Dialer
-		bare := http.Client{Transport: &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
-			return d.DialContext(ctx, "unix", socket)
-		}}}
-		defer bare.CloseIdleConnections()
+		bare := enginetest.Bare(b, c)
 		for b.Loop() {
-			url := "http://engine/v1.41/build?version=2&t=" + name
-			req, err := http.NewRequestWithContext(b.Context(), http.MethodPost, url, bytes.NewReader(archive.Bytes()))
-			if err != nil {
+			if err := enginetest.BareBuild(b.Context(), bare, name, archive.Bytes(), nil); err != nil {
 				b.Fatal(err)
-			}
-			req.Header.Set("Content-Type", "application/x-tar")
-			resp, err := bare.Do(req)
-			if err != nil {
-				b.Fatal(err)
-			}
-			reply, err := io.ReadAll(resp.Body)
-			resp.Body.Close()
-			if err != nil || resp.StatusCode != http.StatusOK || bytes.Contains(reply, []byte("errorDetail")) {
-				b.Fatalf("status %d, %v: %s", resp.StatusCode, err, reply)
 			}
 		}
 	})

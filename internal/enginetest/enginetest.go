@@ -3,10 +3,17 @@
 package enginetest
 
 import (
+	"bytes"
 	"context"
 	"crypto/rand"
 	"errors"
+	"fmt"
+	"io"
 	"io/fs"
+	"maps"
+	"net"
+	"net/http"
+	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -37,6 +44,44 @@ func Connect(tb testing.TB) *engine.Client {
 	}
 	tb.Cleanup(func() { _ = c.Close() })
 	return c
+}
+
+// Bare is an HTTP client of the engine's socket, for what the least of all clients has to do. Whatever the host of a URL,
+// it reaches the engine.
+func Bare(tb testing.TB, c *engine.Client) *http.Client {
+	tb.Helper()
+	socket, ok := strings.CutPrefix(c.Endpoint().Host, "unix://")
+	if !ok {
+		tb.Skipf("the engine at %s has no socket", c.Endpoint().Host)
+	}
+	var d net.Dialer
+	bare := &http.Client{Transport: &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+		return d.DialContext(ctx, "unix", socket)
+	}}}
+	tb.Cleanup(bare.CloseIdleConnections)
+	return bare
+}
+
+// BareBuild builds the context in a tar by one request without a session. query is what it says beside the name of the
+// image, or nothing.
+func BareBuild(ctx context.Context, bare *http.Client, name string, context []byte, query url.Values) error {
+	q := url.Values{"version": {"2"}, "t": {name}}
+	maps.Copy(q, query)
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://engine/v1.41/build?"+q.Encode(), bytes.NewReader(context))
+	if err != nil {
+		return err
+	}
+	req.Header.Set("Content-Type", "application/x-tar")
+	resp, err := bare.Do(req)
+	if err != nil {
+		return err
+	}
+	defer resp.Body.Close() //nolint:errcheck // read to the end
+	reply, err := io.ReadAll(resp.Body)
+	if err == nil && (resp.StatusCode != http.StatusOK || bytes.Contains(reply, []byte("errorDetail"))) {
+		err = fmt.Errorf("build %s: status %d: %s", name, resp.StatusCode, reply)
+	}
+	return err
 }
 
 // Name makes a name up that nobody else uses: prefix and random lower-case letters.
