@@ -156,21 +156,7 @@ func (r Registry) push(ctx context.Context, built artifact, image string, extraT
 }
 
 func (r Registry) write(ctx context.Context, ref name.Reference, built artifact, progress func(done, total int64)) error {
-	options := r.options(ctx)
-	if progress != nil {
-		updates := make(chan v1.Update, pushJobs)
-		ended := make(chan struct{})
-		go func() { // ends when the writer closes the channel
-			defer close(ended)
-			for u := range updates {
-				if u.Error == nil {
-					progress(u.Complete, u.Total)
-				}
-			}
-		}()
-		defer func() { <-ended }()
-		options = append(options, remote.WithProgress(updates))
-	}
+	options := append(r.options(ctx), remote.WithTransport(&uploads{next: patient{r.Transport}, tell: progress}))
 	switch a := built.(type) {
 	case imageArtifact:
 		return remote.Write(ref, a.Image, options...)

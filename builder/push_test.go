@@ -1,10 +1,12 @@
 package builder
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
 	"log"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -244,5 +246,136 @@ func TestPushRefusesAnImageThatNeedsThisMachine(t *testing.T) {
 	n.mustBuild(t, Request{Context: p.embedded(t, "python3-http"), Image: "127.0.0.1:1/me/fn:1", Outputs: []Output{{Kind: OutputEngine}}})
 	if _, err := testPusher().PushStored(t.Context(), n.Store, "127.0.0.1:1/me/fn:1", nil, nil); err == nil || !strings.Contains(err.Error(), "python3") {
 		t.Errorf("error = %v; want one that names python3", err)
+	}
+}
+
+// cutter is a listener whose connections end when they have received so many
+// bytes altogether; after that they are left alone.
+type cutter struct {
+	net.Listener
+	after int64        // bytes
+	got   atomic.Int64 // bytes
+}
+
+func (c *cutter) Accept() (net.Conn, error) {
+	conn, err := c.Listener.Accept()
+	return &cutConn{Conn: conn, of: c}, err
+}
+
+type cutConn struct {
+	net.Conn
+	of *cutter
+}
+
+func (c *cutConn) Read(b []byte) (int, error) {
+	n, err := c.Conn.Read(b)
+	if got := c.of.got.Add(int64(n)); got >= c.of.after && got-int64(n) < c.of.after {
+		return n, errors.Join(c.Close(), io.ErrUnexpectedEOF)
+	}
+	return n, err
+}
+
+// newStoreRegistry serves a store, as the local platform does, and cuts one
+// connection after so many bytes.
+func newStoreRegistry(t *testing.T, after int64) (c *cutter, r *recorder, image string) {
+	t.Helper()
+	account := registry.ServerOptions{User: "me", Password: "hunter2"}
+	r = &recorder{next: registry.Open(t.TempDir()).Handler(account)}
+	srv := httptest.NewUnstartedServer(r)
+	c = &cutter{Listener: srv.Listener, after: after}
+	srv.Listener = c
+	srv.Config.ErrorLog = log.New(io.Discard, "", 0)
+	srv.Start()
+	t.Cleanup(srv.Close)
+	return c, r, strings.TrimPrefix(srv.URL, "http://") + "/me/fn:1"
+}
+
+// bigLayer is one that connections are cut in, in bytes.
+const bigLayer = 8 << 20
+
+func storedLayers(t *testing.T, image string, size int64, layers int64) *registry.Store {
+	t.Helper()
+	store := registry.Open(t.TempDir())
+	img, err := random.Image(size, layers)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := store.WriteImage(t.Context(), image, img); err != nil {
+		t.Fatal(err)
+	}
+	return store
+}
+
+func TestPushGoesOnWithALayerThatWasCut(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		name  string
+		tells bool
+		most  int64 // bytes that may be sent
+	}{
+		{"from where the registry has it", true, bigLayer * 5 / 4},
+		{"from its start if the registry does not tell", false, bigLayer * 2},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			conns, reg, image := newStoreRegistry(t, bigLayer/2)
+			reg.fail = func(w http.ResponseWriter, r *http.Request) bool {
+				if refused := !c.tells && r.Method == http.MethodGet && strings.Contains(r.URL.Path, "/uploads/"); refused {
+					w.WriteHeader(http.StatusNotFound)
+					return true
+				}
+				return false
+			}
+			store := storedLayers(t, image, bigLayer, 1)
+			p := testPusher()
+			p.Transport = &http.Transport{}
+			p.Keychain = keychain{strings.TrimSuffix(image, "/me/fn:1"): authn.FromConfig(authn.AuthConfig{Username: "me", Password: "hunter2"})}
+			var done, total int64
+			d, err := p.PushStored(t.Context(), store, image, nil, func(d, all int64) { done, total = d, all })
+			if err != nil {
+				t.Fatal(err)
+			}
+			if h, _, _ := store.Resolve(image); h.String() != string(d) {
+				t.Errorf("pushed %s; want %s", d, h)
+			}
+			if sent := conns.got.Load(); sent < bigLayer || sent > c.most {
+				t.Errorf("%d bytes of a layer of %d were sent; want at most %d", sent, bigLayer, c.most)
+			}
+			if done != total || total < bigLayer {
+				t.Errorf("progress ended at %d of %d", done, total)
+			}
+		})
+	}
+}
+
+func TestPushAgainSendsOnlyWhatAnInterruptedOneDidNot(t *testing.T) {
+	t.Parallel()
+	reg, host := newRegistry(t)
+	image := host + "/me/fn:1"
+	store := storedLayers(t, image, 4<<10, 5)
+	interrupt := errors.New("interrupt")
+	ctx, cancel := context.WithCancelCause(t.Context())
+	var uploads atomic.Int32
+	var second atomic.Bool
+	reg.fail = func(_ http.ResponseWriter, r *http.Request) bool {
+		if !second.Load() && r.Method == http.MethodPatch && uploads.Add(1) > pushJobs { // so one is complete
+			_, _ = io.Copy(io.Discard, r.Body) // only then the server notices that the client goes
+			cancel(interrupt)
+			<-r.Context().Done()
+			return true
+		}
+		return false
+	}
+	if _, err := testPusher().PushStored(ctx, store, image, nil, nil); !errors.Is(err, interrupt) {
+		t.Fatalf("error = %v; want the interrupt", err)
+	}
+	second.Store(true)
+	before := reg.count("PATCH")
+	if _, err := testPusher().PushStored(t.Context(), store, image, nil, nil); err != nil {
+		t.Fatal(err)
+	}
+	const blobs = 5 + 1 // the configuration is one
+	if again := reg.count("PATCH") - before; again == 0 || again == blobs {
+		t.Errorf("%d of %d blobs were sent by the second push", again, blobs)
 	}
 }
