@@ -15,13 +15,13 @@ LDFLAGS = -s -w -X main.version=$(VERSION) -X main.commit=$(COMMIT)
 TAGS := grpcnotrace
 BIN := bin/faas-cli
 
-.PHONY: help build install demo test test-unit test-docker test-e2e test-conformance lint fmt generate check cover bench fuzz clean
+.PHONY: help build install demo test test-unit test-docker test-e2e test-demo test-conformance lint fmt generate check cover bench fuzz clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  %-17s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 build: ## build bin/faas-cli
-	@mkdir -p bin
+	@mkdir -p $(dir $(BIN))
 	CGO_ENABLED=0 $(GO) build -tags $(TAGS) -trimpath -buildvcs=false -ldflags '$(LDFLAGS)' -o $(BIN) ./cmd/faas-cli
 
 install: build ## install faas-cli to PREFIX/bin (default /usr/local/bin)
@@ -32,7 +32,7 @@ demo: ## the main job from nothing: new, up, invoke, edit, up again
 	@if command -v $(GO) >/dev/null; then $(MAKE) --no-print-directory build VERSION= COMMIT=; fi # needs no git; without Go: the binary that is there
 	@scripts/demo.sh $(abspath $(BIN))
 
-test: lint test-unit test-conformance test-e2e test-docker ## everything that this machine can test
+test: lint test-unit test-conformance test-e2e test-demo test-docker ## everything that this machine can test
 
 # Without GORACE each of the many programs that the scripts start would sleep for a second at its end.
 test-unit: ## unit and command tests, with the race detector, in random order
@@ -43,6 +43,9 @@ test-conformance: build ## the black-box cases of testdata/conformance
 
 test-e2e: build ## the built binary from end to end
 	FAAS_CLI=$(abspath $(BIN)) $(GO) test -tags e2e -count=1 $(TESTFLAGS) -run E2E ./cmd/faas-cli
+
+test-demo: ## make demo without container tools, git, network, python3, go
+	@scripts/test-demo.sh
 
 test-docker: ## tests against a container engine, where one answers
 	@scripts/test-docker.sh $(TESTFLAGS)
