@@ -131,8 +131,15 @@ func (p groupParent) try() bool {
 // canLimitCPU says whether control groups with a CPU limit can be made here.
 func canLimitCPU() bool { return findGroupParent("cpu").dir != "" }
 
+// groupMaker makes control groups in trees that are mounted.
+type groupMaker struct {
+	trees []hierarchy
+	mkdir func(dir string) error // the kernel puts the group's files there
+}
+
 // group is the control group of a replica; nil limits nothing.
 type group struct {
+	maker  groupMaker
 	dirs   []string // one per tree
 	own    []string // where this process came from, in the same order
 	memory string   // the one that limits memory, or empty
@@ -140,7 +147,12 @@ type group struct {
 
 // newGroup makes a group that limits what can be limited here; nil when that is nothing.
 func newGroup(id string, milliCPU, memory int64) (*group, error) {
-	g := &group{}
+	mkdir := func(dir string) error { return os.Mkdir(dir, 0o755) } //nolint:gosec // the usual mode of control groups
+	return groupMaker{hierarchies(), mkdir}.group(id, milliCPU, memory)
+}
+
+func (m groupMaker) group(id string, milliCPU, memory int64) (*group, error) {
+	g := &group{maker: m}
 	name := fmt.Sprintf("%s%d-%s", groupPrefix, os.Getpid(), id)
 	err := g.limitCPU(name, milliCPU)
 	if err == nil {
@@ -160,7 +172,7 @@ func (g *group) limitCPU(name string, milli int64) error {
 	if milli == 0 {
 		return nil
 	}
-	p := findGroupParent("cpu")
+	p := groupParentIn(g.maker.trees, "cpu")
 	if p.dir == "" {
 		return nil
 	}
@@ -183,7 +195,7 @@ func (g *group) limitMemory(name string, bytes int64) (err error) {
 	if bytes == 0 {
 		return nil
 	}
-	p := findGroupParent("memory")
+	p := groupParentIn(g.maker.trees, "memory")
 	if p.dir == "" {
 		return nil
 	}
@@ -208,7 +220,7 @@ func (g *group) add(p groupParent, name string) (dir string, err error) {
 		return dir, nil
 	}
 	sweepGroups(p.dir)
-	if err := os.Mkdir(dir, 0o755); err != nil { //nolint:gosec // the usual mode of control groups
+	if err := g.maker.mkdir(dir); err != nil {
 		return "", err
 	}
 	g.dirs, g.own = append(g.dirs, dir), append(g.own, p.own)
