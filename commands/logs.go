@@ -292,7 +292,7 @@ const maxLogs = 128
 
 func openLogs(ctx context.Context, client *gateway.Client, q gateway.LogQuery, printer *logPrinter) (logStream, error) {
 	// What could not be written now is an error of the next line or the end.
-	s, err := client.OpenLogs(ctx, q, func() { _ = printer.flush() })
+	s, err := client.OpenLogs(ctx, q, gateway.LogReading{Idle: func() { _ = printer.flush() }, JSON: printer.format == logJSON})
 	if err != nil {
 		return nil, err // not a nil *LogStream in an interface
 	}

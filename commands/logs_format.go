@@ -127,13 +127,7 @@ func (p *logPrinter) time(b []byte, at time.Time) []byte {
 
 // message appends the text of a message without its last newlines.
 func (p *logPrinter) message(b []byte, rec *gateway.LogRecord) []byte {
-	start := len(b)
-	b = rec.AppendText(b)
-	text := bytes.TrimRight(b[start:], "\n")
-	if p.sanitize {
-		return p.text(b[:start], text)
-	}
-	return b[:start+len(text)]
+	return p.text(b, bytes.TrimRight(rec.Text, "\n"))
 }
 
 // text appends text of a function, which must not steer a terminal.

@@ -154,7 +154,7 @@ func TestLogsAreTakenUpWhereTheyWereLost(t *testing.T) {
 				log := &fakeLog{connections: tt.connections}
 				var got []string
 				r := &logReader{open: log.open, noReconnect: tt.noReconnect, print: func(rec *gateway.LogRecord) error {
-					got = append(got, string(rec.AppendText(nil)))
+					got = append(got, string(rec.Text))
 					return nil
 				}}
 				err := r.run(t.Context(), gateway.LogQuery{Name: "fn", Tail: 50, Follow: true})

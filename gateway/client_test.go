@@ -1,8 +1,10 @@
 package gateway_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -424,5 +426,79 @@ func TestLogs(t *testing.T) {
 		if !errors.Is(last, name) || !errors.As(last, &e) {
 			t.Errorf("last error = %v; want an *Error that is %v", last, name)
 		}
+	}
+}
+
+// TestOpenLogsAsJSON ensures that records without decoded texts print as those
+// with them do, and that what is no log is found all the same.
+func TestOpenLogsAsJSON(t *testing.T) {
+	t.Parallel()
+	line := func(text string) string { return strings.Replace(logLine, `hello\n`, text, 1) + "\n" }
+	streams := []string{
+		line("plain") + line("größe 😀") + line(`\"a\"\\b\/\b\f\n\r\t\u003cb\u003e\u00e9`) + line(""),
+		line(`\ud83d\ude00`) + line(`\ud83d`) + line("a\xffb") + line("next"),
+		everyLength(), logLine, line("a") + `{"text":"t"}` + "\n" + line("b"),
+		line("a") + line(`\x`), line("a") + line(`\u12g4`), line("a") + line("\x01"), line("a") + line("\t") + line("b"), line("a") + line(`\`), line("a") + `{"text":`,
+		strings.Repeat(line(strings.Repeat(`0123456789\"`, 99)), 1000),
+	}
+	for _, stream := range streams {
+		s := gatewaytest.New(t, gatewaytest.Options{})
+		s.Inject(gatewaytest.Fault{Handler: gatewaytest.Reply(200, stream)})
+		var printed [2][]byte
+		var failed [2]error
+		for i, asJSON := range []bool{false, true} {
+			log, err := client(t, s.URL, nil).OpenLogs(t.Context(), gateway.LogQuery{Name: "fn"}, gateway.LogReading{JSON: asJSON})
+			if err != nil {
+				t.Fatal(err)
+			}
+			var rec gateway.LogRecord
+			for failed[i] = log.Next(&rec); failed[i] == nil; failed[i] = log.Next(&rec) {
+				if printed[i], err = rec.AppendJSON(printed[i]); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if err := log.Close(); err != nil {
+				t.Error(err)
+			}
+		}
+		if !bytes.Equal(printed[0], printed[1]) || failed[0].Error() != failed[1].Error() {
+			t.Errorf("of %.200q\nwith texts %.300s, %v\nwithout    %.300s, %v", stream, printed[0], failed[0], printed[1], failed[1])
+		}
+	}
+}
+
+// TestOpenLogsIdle ensures that what has arrived is handed out before the next
+// wait is announced, and that closing ends a wait.
+func TestOpenLogsIdle(t *testing.T) {
+	t.Parallel()
+	idle := make(chan int, 100)
+	s := gatewaytest.New(t, gatewaytest.Options{})
+	s.Inject(gatewaytest.Fault{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		fmt.Fprintln(w, logLine)
+		fmt.Fprintln(w, logLine)
+		_ = http.NewResponseController(w).Flush()
+		for n := range idle {
+			if n == 2 { // both are out: now, and not before, comes more
+				break
+			}
+		}
+		fmt.Fprintln(w, logLine)
+		_ = http.NewResponseController(w).Flush()
+		<-r.Context().Done()
+	})})
+	var got int
+	log, err := client(t, s.URL, nil).OpenLogs(t.Context(), gateway.LogQuery{Name: "fn"}, gateway.LogReading{Idle: func() { idle <- got }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var rec gateway.LogRecord
+	for range 3 {
+		if err := log.Next(&rec); err != nil {
+			t.Fatal(err)
+		}
+		got++
+	}
+	if err := log.Close(); err != nil { // the server goes on waiting
+		t.Error(err)
 	}
 }

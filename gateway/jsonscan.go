@@ -3,7 +3,6 @@ package gateway
 import (
 	"encoding/binary"
 	"math/bits"
-	"slices"
 	"unicode/utf8"
 )
 
@@ -45,17 +44,22 @@ func plainPrefix(b []byte) (n int, ascii bool) {
 	return n, seen&wordHighs == 0
 }
 
-// stringValue is the content of a JSON string whose opening quote is gone, and
-// whether there are escapes in it. It is not ok if the string has no end or
-// what only encoding/json makes something of: bytes that are not UTF-8, halves
-// of surrogate pairs, mistakes.
-func stringValue(b []byte) (value []byte, escaped, ok bool) {
-	seen := uint64(0)
+// plainContent is the content of a JSON string whose opening quote is gone. It
+// is not ok if there are escapes in it, or what unquote does not take.
+func plainContent(b []byte) (content []byte, ok bool) {
+	n, ascii := plainPrefix(b)
+	ok = n < len(b) && b[n] == '"' && (ascii || utf8.Valid(b[:n]))
+	return b[:n], ok
+}
+
+// contentLength returns how long the content of a JSON string is whose opening
+// quote is gone, or -1 if it has no end or holds what only encoding/json makes
+// anything of: bytes that are not UTF-8, halves of surrogate pairs, mistakes.
+func contentLength(b []byte) int {
 	for n := 0; n < len(b); {
 		if n+wordSize <= len(b) {
 			w := binary.LittleEndian.Uint64(b[n:])
-			seen |= w
-			stop := stops(w)
+			stop := stops(w) | w&wordHighs
 			if stop == 0 {
 				n += wordSize
 				continue
@@ -64,52 +68,73 @@ func stringValue(b []byte) (value []byte, escaped, ok bool) {
 		}
 		switch c := b[n]; {
 		case c == '"':
-			return b[:n], escaped, seen&wordHighs == 0 || utf8.Valid(b[:n])
+			return n
 		case c == '\\':
-			_, length := escape(b[n+1:])
-			if length == 0 {
-				return nil, false, false
+			_, size := escape(b[n+1:])
+			if size == 0 {
+				return -1
 			}
-			escaped = true
-			n += 1 + length
+			n += 1 + size
 		case c < 0x20:
-			return nil, false, false
-		default:
-			seen |= uint64(c)
+			return -1
+		case c < utf8.RuneSelf:
 			n++
+		default:
+			r, size := utf8.DecodeRune(b[n:])
+			if r == utf8.RuneError && size == 1 {
+				return -1
+			}
+			n += size
 		}
 	}
-	return nil, false, false
+	return -1
 }
 
-// appendPlain appends the content of a JSON string that stringValue has checked.
-func appendPlain(to, value []byte) []byte {
-	to = slices.Grow(to, len(value)+wordSize) // an escape is longer than what it stands for
-	end := len(to)
-	free := to[:cap(to)]
-	for len(value) > 0 {
-		if len(value) >= wordSize {
-			w := binary.LittleEndian.Uint64(value)
-			binary.LittleEndian.PutUint64(free[end:], w)
-			n := wordSize
-			if slash := zeroBytes(w ^ (wordOnes * '\\')); slash != 0 {
-				n = bits.TrailingZeros64(slash) / 8
-			}
-			end, value = end+n, value[n:]
-			if n == wordSize {
+// unquote is contentLength that decodes the content as well, in place of what
+// is in to.
+func unquote(to, b []byte) (text []byte, length int) {
+	to = to[:cap(to)]
+	end, n := 0, 0
+	for n < len(b) {
+		if len(to)-end < 2*wordSize {
+			to = append(to[:end], make([]byte, max(2*end, 64*wordSize))...)
+		}
+		if n+wordSize <= len(b) {
+			w := binary.LittleEndian.Uint64(b[n:])
+			binary.LittleEndian.PutUint64(to[end:], w)
+			stop := stops(w) | w&wordHighs
+			if stop == 0 {
+				n, end = n+wordSize, end+wordSize
 				continue
 			}
+			skip := bits.TrailingZeros64(stop) / 8
+			n, end = n+skip, end+skip
 		}
-		if value[0] != '\\' {
-			free[end] = value[0]
-			end, value = end+1, value[1:]
-			continue
+		switch c := b[n]; {
+		case c == '"':
+			return to[:end], n
+		case c == '\\':
+			r, size := escape(b[n+1:])
+			if size == 0 {
+				return to[:0], -1
+			}
+			n += 1 + size
+			end += utf8.EncodeRune(to[end:], r)
+		case c < 0x20:
+			return to[:0], -1
+		case c < utf8.RuneSelf:
+			to[end] = c
+			n, end = n+1, end+1
+		default:
+			r, size := utf8.DecodeRune(b[n:])
+			if r == utf8.RuneError && size == 1 {
+				return to[:0], -1
+			}
+			end += copy(to[end:], b[n:n+size])
+			n += size
 		}
-		r, length := escape(value[1:])
-		end += utf8.EncodeRune(free[end:], r)
-		value = value[1+length:]
 	}
-	return free[:end]
+	return to[:0], -1
 }
 
 // escape reads an escape whose backslash is gone: the character, and how many

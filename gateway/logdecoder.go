@@ -1,7 +1,6 @@
 package gateway
 
 import (
-	"bufio"
 	"bytes"
 	"encoding/json"
 	"errors"
@@ -31,26 +30,17 @@ const maxLogMessage = 16 << 20
 // until its next call of Next.
 type LogRecord struct {
 	Name, Namespace, Instance []byte
+	Text                      []byte // may end with a newline; nil where the decoder leaves texts out
 	Timestamp                 time.Time
 
-	text    []byte
-	escaped bool   // text has the escapes of JSON
-	raw     []byte // the message as it came, where it is one line of JSON in our own form
-}
-
-// AppendText appends the text, which may end with a newline.
-func (r *LogRecord) AppendText(b []byte) []byte {
-	if r.escaped {
-		return appendPlain(b, r.text)
-	}
-	return append(b, r.text...)
+	raw []byte // the message as it came, where it is one line of JSON in our own form
 }
 
 // Message copies the record.
 func (r *LogRecord) Message() schema.LogMessage {
 	return schema.LogMessage{
 		Name: string(r.Name), Namespace: string(r.Namespace), Instance: string(r.Instance),
-		Timestamp: r.Timestamp, Text: string(r.AppendText(nil)),
+		Timestamp: r.Timestamp, Text: string(r.Text),
 	}
 }
 
@@ -71,7 +61,7 @@ func (r *LogRecord) Hash(seed maphash.Seed) uint64 {
 	}
 	line, err := r.AppendJSON(nil)
 	if err != nil { // a time that JSON has no form for
-		line = r.AppendText(nil)
+		line = r.Text
 	}
 	return maphash.Bytes(seed, line)
 }
@@ -81,10 +71,13 @@ func (r *LogRecord) Hash(seed maphash.Seed) uint64 {
 // [schema.LogMessage], is taken apart by hand; anything else goes through
 // encoding/json, with the same result. It is not safe for concurrent use.
 type LogDecoder struct {
-	src  *errReader
-	r    *bufio.Reader
-	long []byte        // a line that is longer than the buffer of r
-	slow *json.Decoder // takes over for good when a message does not stand on one line
+	next  func() ([]byte, error) // brings what was read, which holds until the next call
+	block []byte                 // what is left of that
+	err   error                  // why there will be no more, to be told when block is used up
+	long  []byte                 // a line that began in an earlier block
+	text  []byte                 // of the last message
+	slow  *json.Decoder          // takes over for good when a message does not stand on one line
+	lines bool                   // records are printed as JSON: texts are checked, not decoded
 
 	head    []byte // of the last message, up to the value of instance; its names have no escapes
 	nameEnd int    // in head
@@ -93,11 +86,17 @@ type LogDecoder struct {
 	secondTime time.Time
 }
 
+// logBlock is how much of a log is read at a time, in bytes.
+const logBlock = 128 << 10
+
 // NewLogDecoder returns a decoder of r. It reads no more often than it must:
 // when it reads, all that has arrived before was returned.
 func NewLogDecoder(r io.Reader) *LogDecoder {
-	src := &errReader{r: r}
-	return &LogDecoder{src: src, r: bufio.NewReaderSize(src, 64<<10)}
+	buffer := make([]byte, logBlock)
+	return &LogDecoder{next: func() ([]byte, error) {
+		n, err := r.Read(buffer)
+		return buffer[:n], err
+	}}
 }
 
 // Next reads the next message into rec. It returns io.EOF after the last one,
@@ -105,10 +104,11 @@ func NewLogDecoder(r io.Reader) *LogDecoder {
 // when reading fails, and other errors for what is no log message.
 func (d *LogDecoder) Next(rec *LogRecord) error {
 	for d.slow == nil {
-		line, err := d.line()
-		if d.src.err != nil && err != nil {
-			return fmt.Errorf("%w: %w", ErrConnectionLost, d.src.err)
+		if n := d.parse(d.block, rec); n > 0 {
+			d.block = d.block[n:]
+			return nil
 		}
+		line, err := d.line()
 		if err != nil && err != io.EOF {
 			return err
 		}
@@ -118,15 +118,14 @@ func (d *LogDecoder) Next(rec *LogRecord) error {
 			return io.EOF
 		case len(message) == 0:
 			continue
-		case d.parse(message, rec):
+		case d.parse(line, rec) > 0:
 			return nil
 		case json.Valid(message):
 			return decodeLogMessage(message, rec)
 		}
 		// The line is broken, or a part of a message; the standard decoder
 		// knows. It sees the line again and then the rest.
-		pending := io.MultiReader(bytes.NewReader(bytes.Clone(line)), d.r)
-		d.slow = json.NewDecoder(pending)
+		d.slow = json.NewDecoder(io.MultiReader(bytes.NewReader(bytes.Clone(line)), d))
 	}
 	return d.nextSlow(rec)
 }
@@ -137,8 +136,8 @@ func (d *LogDecoder) nextSlow(rec *LogRecord) error {
 	switch {
 	case err == nil:
 		return decodeLogMessage(message, rec)
-	case d.src.err != nil:
-		return fmt.Errorf("%w: %w", ErrConnectionLost, d.src.err)
+	case errors.Is(err, ErrConnectionLost):
+		return err
 	case err == io.EOF:
 		return io.EOF
 	case errors.Is(err, io.ErrUnexpectedEOF):
@@ -147,22 +146,55 @@ func (d *LogDecoder) nextSlow(rec *LogRecord) error {
 	return fmt.Errorf("not a log message: %w", err)
 }
 
+// fill gets the next block once the last one is used up.
+func (d *LogDecoder) fill() error {
+	for len(d.block) == 0 {
+		if d.err != nil {
+			return d.err
+		}
+		var err error
+		if d.block, err = d.next(); err != nil && err != io.EOF {
+			err = fmt.Errorf("%w: %w", ErrConnectionLost, err)
+		}
+		d.err = err
+	}
+	return nil
+}
+
+// Read reads what no message was made of yet.
+func (d *LogDecoder) Read(p []byte) (int, error) {
+	if err := d.fill(); err != nil {
+		return 0, err
+	}
+	n := copy(p, d.block)
+	d.block = d.block[n:]
+	return n, nil
+}
+
 // line reads up to a newline or the end of the stream; with io.EOF the line
 // may hold the unfinished rest.
 func (d *LogDecoder) line() ([]byte, error) {
-	line, err := d.r.ReadSlice('\n')
-	if err != bufio.ErrBufferFull {
-		return line, err
-	}
-	d.long = append(d.long[:0], line...)
-	for err == bufio.ErrBufferFull {
+	d.long = d.long[:0]
+	for {
+		if err := d.fill(); err != nil {
+			return d.long, err
+		}
+		end := bytes.IndexByte(d.block, '\n') + 1
+		line := d.block[:end]
+		if end == 0 {
+			line = d.block
+		}
+		d.block = d.block[len(line):]
+		if end > 0 && len(d.long) == 0 {
+			return line, nil
+		}
+		if d.long = append(d.long, line...); end > 0 {
+			return d.long, nil
+		}
 		if len(d.long) > maxLogMessage {
 			return nil, fmt.Errorf("log message longer than %d bytes", maxLogMessage)
 		}
-		line, err = d.r.ReadSlice('\n')
-		d.long = append(d.long, line...)
 	}
-	return d.long, err
 }
 
 // decodeLogMessage is the general way: any object that has at least one of the
@@ -185,7 +217,7 @@ func decodeLogMessage(message []byte, rec *LogRecord) error {
 		return []byte(*s)
 	}
 	*rec = LogRecord{
-		Name: bytesOf(m.Name), Namespace: bytesOf(m.Namespace), Instance: bytesOf(m.Instance), text: bytesOf(m.Text),
+		Name: bytesOf(m.Name), Namespace: bytesOf(m.Namespace), Instance: bytesOf(m.Instance), Text: bytesOf(m.Text),
 	}
 	if m.Timestamp != nil {
 		rec.Timestamp = *m.Timestamp
@@ -193,29 +225,36 @@ func decodeLogMessage(message []byte, rec *LogRecord) error {
 	return nil
 }
 
-// parse is the fast way: one object, the five keys in order, no blanks. It
-// reports false for everything else, also where that is merely unusual. The
-// text is checked, but its escapes stay until somebody asks for it.
-func (d *LogDecoder) parse(message []byte, rec *LogRecord) bool {
-	rest, ok := d.names(message, rec)
+// parse is the fast way: one object at the front of b, the five keys in order,
+// no blanks, and a newline. It returns how long that is, or 0 for everything
+// else, also where that is merely unusual.
+func (d *LogDecoder) parse(b []byte, rec *LogRecord) int {
+	rest, ok := d.names(b, rec)
 	if !ok {
-		return false
+		return 0
 	}
-	instance, escaped, ok := stringValue(rest)
-	if !ok || escaped {
-		return false
+	instance, ok := plainContent(rest)
+	if !ok {
+		return 0
 	}
 	rest, ok = d.time(rest[len(instance):], rec)
 	if !ok {
-		return false
+		return 0
 	}
-	rec.Instance = instance
-	rec.text, rec.escaped, ok = stringValue(rest)
-	if !ok || string(rest[len(rec.text):]) != `"}` {
-		return false
+	var length int
+	if rec.Text = nil; d.lines {
+		length = contentLength(rest)
+	} else {
+		d.text, length = unquote(d.text, rest)
+		rec.Text = d.text
 	}
-	rec.raw = message
-	return true
+	const end = "\"}\n"
+	if length < 0 || !bytes.HasPrefix(rest[length:], []byte(end)) {
+		return 0
+	}
+	n := len(b) - len(rest) + length + len(end)
+	rec.Instance, rec.raw = instance, b[:n-1]
+	return n
 }
 
 // names reads up to the value of instance. Most messages have the names of the
@@ -225,13 +264,13 @@ func (d *LogDecoder) names(message []byte, rec *LogRecord) (rest []byte, ok bool
 	if len(d.head) == 0 || !bytes.HasPrefix(message, d.head) {
 		d.head = d.head[:0]
 		rest, ok := bytes.CutPrefix(message, []byte(first))
-		name, escaped, valid := stringValue(rest)
-		if !ok || !valid || escaped {
+		name, plain := plainContent(rest)
+		if !ok || !plain {
 			return nil, false
 		}
 		rest, ok = bytes.CutPrefix(rest[len(name):], []byte(second))
-		namespace, escaped, valid := stringValue(rest)
-		if !ok || !valid || escaped || !bytes.HasPrefix(rest[len(namespace):], []byte(third)) {
+		namespace, plain := plainContent(rest)
+		if !ok || !plain || !bytes.HasPrefix(rest[len(namespace):], []byte(third)) {
 			return nil, false
 		}
 		d.head = append(d.head, message[:len(first)+len(name)+len(second)+len(namespace)+len(third)]...)
@@ -247,53 +286,55 @@ func (d *LogDecoder) names(message []byte, rec *LogRecord) (rest []byte, ok bool
 // read if it is that of the message before.
 func (d *LogDecoder) time(b []byte, rec *LogRecord) (rest []byte, ok bool) {
 	const key, next, length = `","timestamp":"`, `","text":"`, len("2006-01-02T15:04:05")
-	known := len(d.second) > 0 && bytes.HasPrefix(b, d.second)
-	if !known && !bytes.HasPrefix(b, []byte(key)) {
+	if len(d.second) > 0 && bytes.HasPrefix(b, d.second) {
+		fraction, n := nanoseconds(b[len(key)+length:])
+		if rest = b[len(key)+length+n:]; n > 0 && bytes.HasPrefix(rest, []byte(next)) {
+			rec.Timestamp = d.secondTime.Add(fraction)
+			return rest[len(next):], true
+		}
+	}
+	if !bytes.HasPrefix(b, []byte(key)) {
 		return nil, false
 	}
 	end := bytes.IndexByte(b[len(key):], '"') + len(key)
 	if end < len(key)+length || !bytes.HasPrefix(b[end:], []byte(next)) {
 		return nil, false
 	}
-	rest = b[end+len(next):]
-	fraction, short := nanoseconds(b[len(key)+length : end])
-	if known && short {
-		rec.Timestamp = d.secondTime.Add(fraction)
-		return rest, true
-	}
 	if rec.Timestamp.UnmarshalText(b[len(key):end]) != nil {
 		return nil, false
 	}
-	if d.second = d.second[:0]; short {
+	d.second = d.second[:0]
+	if fraction, n := nanoseconds(b[len(key)+length : end]); len(key)+length+n == end {
 		d.second, d.secondTime = append(d.second, b[:len(key)+length]...), rec.Timestamp.Add(-fraction)
 	}
-	return rest, true
+	return b[end+len(next):], true
 }
 
-// nanoseconds reads the end of a time in UTC, ".678Z" or "Z".
-func nanoseconds(text []byte) (time.Duration, bool) {
+// nanoseconds reads the end of a time in UTC, ".678Z" or "Z", and says how long
+// that is, 0 if it is none.
+func nanoseconds(b []byte) (d time.Duration, length int) {
 	const digits = 9
-	if string(text) == "Z" {
-		return 0, true
+	if len(b) > 0 && b[0] == 'Z' {
+		return 0, 1
 	}
-	if len(text) < len(".0Z") || len(text) > digits+len(".Z") || text[0] != '.' || text[len(text)-1] != 'Z' {
-		return 0, false
+	if len(b) == 0 || b[0] != '.' {
+		return 0, 0
 	}
-	n := time.Duration(0)
-	for _, c := range text[1 : len(text)-1] {
-		if c < '0' || c > '9' {
-			return 0, false
+	n, unit := time.Duration(0), time.Second
+	for i, c := range b[1:] {
+		switch {
+		case c == 'Z' && i > 0:
+			return n * unit, i + len(".Z")
+		case c < '0' || c > '9' || i == digits:
+			return 0, 0
 		}
-		n = n*10 + time.Duration(c-'0')
+		n, unit = n*10+time.Duration(c-'0'), unit/10
 	}
-	for range digits - (len(text) - len(".Z")) {
-		n *= 10
-	}
-	return n, true
+	return 0, 0
 }
 
-// errReader remembers why reading failed, to tell a broken connection from a
-// log that ends too early: the transport reports io.ErrUnexpectedEOF as well.
+// errReader remembers why reading failed, to tell a broken connection from an
+// answer that ends too early: the transport reports io.ErrUnexpectedEOF as well.
 type errReader struct {
 	r   io.Reader
 	err error // of reading, but for io.EOF

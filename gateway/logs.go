@@ -30,7 +30,7 @@ type LogQuery struct {
 // did. Only ctx bounds the wait.
 func (c *Client) Logs(ctx context.Context, q LogQuery) iter.Seq2[schema.LogMessage, error] {
 	return func(yield func(schema.LogMessage, error) bool) {
-		s, err := c.OpenLogs(ctx, q, nil)
+		s, err := c.OpenLogs(ctx, q, LogReading{})
 		if err != nil {
 			yield(schema.LogMessage{}, err)
 			return
@@ -57,16 +57,25 @@ func (c *Client) Logs(ctx context.Context, q LogQuery) iter.Seq2[schema.LogMessa
 // message: what [Client.Logs] is made of. It is not safe for concurrent use.
 type LogStream struct {
 	body  io.ReadCloser
+	ahead *readAhead   // of body
 	cause func() error // why the request was cancelled, if it was
 	dec   *LogDecoder
 	op    string
 	url   string
 }
 
-// OpenLogs asks for a function's log. idle, unless nil, is called by Next
-// before it waits for the network: then all that has arrived was returned, so
-// it is the time to flush. The caller closes the stream.
-func (c *Client) OpenLogs(ctx context.Context, q LogQuery, idle func()) (*LogStream, error) {
+// LogReading says how [Client.OpenLogs] reads.
+type LogReading struct {
+	// Idle, unless nil, is called by Next before it waits for the network: then
+	// all that has arrived was returned, so it is the time to flush.
+	Idle func()
+	// JSON says that records are only wanted as JSON: texts are checked, but
+	// left out of the records where that saves work.
+	JSON bool
+}
+
+// OpenLogs asks for a function's log. The caller closes the stream.
+func (c *Client) OpenLogs(ctx context.Context, q LogQuery, how LogReading) (*LogStream, error) {
 	if q.Name == "" {
 		return nil, errors.New("read logs: no function named")
 	}
@@ -75,12 +84,11 @@ func (c *Client) OpenLogs(ctx context.Context, q LogQuery, idle func()) (*LogStr
 	if err != nil {
 		return nil, err
 	}
-	var src io.Reader = resp.Body
-	if idle != nil {
-		src = &idleReader{r: src, idle: idle}
-	}
-	cause := func() error { return context.Cause(ctx) }
-	return &LogStream{cause: cause, body: resp.Body, dec: NewLogDecoder(src), op: op, url: redacted(resp.Request.URL)}, nil
+	ahead := newReadAhead(resp.Body, how.Idle)
+	return &LogStream{
+		body: resp.Body, ahead: ahead, dec: &LogDecoder{next: ahead.next, lines: how.JSON}, op: op, url: redacted(resp.Request.URL),
+		cause: func() error { return context.Cause(ctx) },
+	}, nil
 }
 
 // Next reads the next message into rec, whose slices hold until the following
@@ -98,17 +106,10 @@ func (s *LogStream) Next(rec *LogRecord) error {
 }
 
 // Close ends the request.
-func (s *LogStream) Close() error { return s.body.Close() }
-
-// idleReader says when it is about to wait.
-type idleReader struct {
-	r    io.Reader
-	idle func()
-}
-
-func (i *idleReader) Read(p []byte) (int, error) {
-	i.idle()
-	return i.r.Read(p)
+func (s *LogStream) Close() error {
+	err := s.body.Close()
+	s.ahead.stop()
+	return err
 }
 
 func (q LogQuery) values() url.Values {
