@@ -142,6 +142,7 @@ func noArgs(cmd *cobra.Command, args []string) error {
 	if !cmd.HasSubCommands() {
 		return usagef("%s takes no arguments, got %q", cmd.CommandPath(), args[0])
 	}
+	cmd.SuggestionsMinimumDistance = 2 // two letters wrong, or the wrong way round
 	if near := cmd.SuggestionsFor(args[0]); len(near) > 0 {
 		return usagef("unknown command %q for %q, did you mean %s?", args[0], cmd.CommandPath(), strings.Join(near, " or "))
 	}
