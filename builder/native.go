@@ -39,7 +39,17 @@ type Native struct {
 	// Registry is what registry outputs are pushed with.
 	Registry Registry
 
-	versions versions
+	// Tools may be shared with other builds of the same command; nil: it is not.
+	Tools *Tools
+
+	own Tools
+}
+
+func (n *Native) tools() *Tools {
+	if n.Tools != nil {
+		return n.Tools
+	}
+	return &n.own
 }
 
 var _ Keeper = (*Native)(nil)
@@ -123,6 +133,9 @@ func (n *Native) platforms(req Request) []Platform {
 type toolchain interface {
 	// identity is the tool and its version.
 	identity(ctx context.Context, c *Context) (string, error)
+	// interpreter is the program that the image needs of this machine, as a
+	// path; empty: none.
+	interpreter(ctx context.Context, c *Context) (string, error)
 	// image fills in the configuration and returns the layers of the image for
 	// one platform, the one that changes least first.
 	image(ctx context.Context, b *nativeBuild, p Platform, config *v1.Config) ([]v1.Layer, error)
@@ -183,7 +196,7 @@ func nativeTree(tree *node) *node {
 func (n *Native) Held(ctx context.Context, req Request, o Output) (Held, error) {
 	switch o.Kind {
 	case OutputEngine, OutputLocal:
-		return heldIn(ctx, n.Store, req.Image)
+		return n.heldHere(ctx, req)
 	case OutputRegistry:
 		return n.Registry.held(ctx, req.Image)
 	case OutputOCI, OutputTar:
@@ -191,11 +204,30 @@ func (n *Native) Held(ctx context.Context, req Request, o Output) (Held, error) 
 	return Held{}, nil
 }
 
+// heldHere says what the image store has. What was built for an interpreter
+// that is no longer the user's does not count.
+func (n *Native) heldHere(ctx context.Context, req Request) (Held, error) {
+	held, err := heldIn(ctx, n.Store, req.Image)
+	if err != nil || held.Digest == "" {
+		return held, err
+	}
+	interpreter, err := n.toolchain(req).interpreter(ctx, req.Context)
+	if err != nil {
+		return Held{}, err
+	}
+	h, err := v1.NewHash(held.Digest.String())
+	if err != nil || n.Store.Interpreter(h) != interpreter {
+		return Held{}, err
+	}
+	return held, nil
+}
+
 // nativeBuild is one build under way.
 type nativeBuild struct {
 	n    *Native
 	req  Request
 	on   func(Event)
+	tool toolchain
 	dir  string   // folder of this function in the cache, locked
 	root *os.Root // of dir
 }
@@ -209,7 +241,7 @@ func (n *Native) Build(ctx context.Context, req Request, on func(Event)) (Result
 	if err := n.CheckRequest(req); err != nil {
 		return Result{}, err
 	}
-	b := &nativeBuild{n: n, req: req, on: on, dir: filepath.Join(n.Cache, workFolder, workName(req.Context))}
+	b := &nativeBuild{n: n, req: req, on: on, tool: n.toolchain(req), dir: filepath.Join(n.Cache, workFolder, workName(req.Context))}
 	held, err := lockDir(ctx, b.dir)
 	if err != nil {
 		return Result{}, err
@@ -221,11 +253,10 @@ func (n *Native) Build(ctx context.Context, req Request, on func(Event)) (Result
 	}
 	defer b.root.Close()
 	b.noteArgs()
-	tool := n.toolchain(req)
 	platforms := n.platforms(req)
 	images := make([]v1.Image, len(platforms))
 	for i, p := range platforms { // one after another: each uses all cores itself
-		if images[i], err = b.image(ctx, tool, p); err != nil {
+		if images[i], err = b.image(ctx, p); err != nil {
 			return Result{}, err
 		}
 	}
@@ -264,7 +295,7 @@ func (b *nativeBuild) noteArgs() {
 }
 
 // image builds the image for one platform.
-func (b *nativeBuild) image(ctx context.Context, tool toolchain, p Platform) (v1.Image, error) {
+func (b *nativeBuild) image(ctx context.Context, p Platform) (v1.Image, error) {
 	config := v1.Config{
 		User:         "1000:1000",
 		ExposedPorts: map[string]struct{}{"8080/tcp": {}},
@@ -275,7 +306,7 @@ func (b *nativeBuild) image(ctx context.Context, tool toolchain, p Platform) (v1
 	for k, v := range b.req.Labels {
 		config.Labels[k] = v
 	}
-	layers, err := tool.image(ctx, b, p, &config)
+	layers, err := b.tool.image(ctx, b, p, &config)
 	if err != nil {
 		return nil, err
 	}
@@ -356,14 +387,17 @@ func (b *nativeBuild) progress(done, total int64) {
 // store writes to the image store. What is there by the same digest is not
 // written again.
 func (b *nativeBuild) store(ctx context.Context, built artifact, images []v1.Image) error {
+	interpreter, err := b.tool.interpreter(ctx, b.req.Context)
+	if err != nil {
+		return err
+	}
 	mark := func(d interface{ Digest() (v1.Hash, error) }) error {
 		h, err := d.Digest()
 		if err != nil {
 			return err
 		}
-		return b.n.Store.MarkNative(h)
+		return b.n.Store.MarkNative(h, interpreter)
 	}
-	var err error
 	if idx, ok := built.(indexArtifact); ok {
 		_, err = b.n.Store.WriteIndex(ctx, b.req.Image, idx.ImageIndex)
 	} else {

@@ -38,7 +38,7 @@ func (g *goTool) find(ctx context.Context, c *Context) (string, string, error) {
 	if err != nil {
 		return "", "", missing
 	}
-	out, err := g.n.versions.of(ctx, g.n.Env, path, "env", "GOVERSION")
+	out, err := g.n.tools().of(ctx, g.n.Env, path, "env", "GOVERSION")
 	if err != nil {
 		if ctx.Err() != nil {
 			return "", "", err
@@ -57,6 +57,8 @@ func (g *goTool) identity(ctx context.Context, c *Context) (string, error) {
 	_, version, err := g.find(ctx, c)
 	return "go" + version + " " + digest.FromBytes(rootsPEM()).Encoded(), err
 }
+
+func (g *goTool) interpreter(context.Context, *Context) (string, error) { return "", nil }
 
 func (g *goTool) image(ctx context.Context, b *nativeBuild, p Platform, config *v1.Config) ([]v1.Layer, error) {
 	c := b.req.Context

@@ -38,7 +38,7 @@ func (t *pythonTool) find(ctx context.Context, c *Context) (pythonPath, identity
 	if pythonPath, err = lookPath(t.n.Env, "python3"); err != nil {
 		return "", "", missing
 	}
-	out, err := t.n.versions.of(ctx, t.n.Env, pythonPath, "-I", "-S", "-c", pythonProbe)
+	out, err := t.n.tools().of(ctx, t.n.Env, pythonPath, "-I", "-S", "-c", pythonProbe)
 	if err != nil {
 		if ctx.Err() != nil {
 			return "", "", err
@@ -69,6 +69,11 @@ func (t *pythonTool) identity(ctx context.Context, c *Context) (string, error) {
 		return identity, err
 	}
 	return "python", nil
+}
+
+func (t *pythonTool) interpreter(ctx context.Context, c *Context) (string, error) {
+	path, _, err := t.find(ctx, c)
+	return path, err
 }
 
 func (t *pythonTool) image(ctx context.Context, b *nativeBuild, _ Platform, config *v1.Config) ([]v1.Layer, error) {

@@ -321,6 +321,44 @@ func TestNativeBuildsForSeveralPlatforms(t *testing.T) {
 	n.mustBuild(t, req) // over the layout that is there
 }
 
+// The function runs with the Python that it was built with, and not through what
+// finds it on PATH. An image that was built for another is not taken for
+// unchanged, though it is the same.
+func TestNativeRecordsThePythonOfTheBuild(t *testing.T) {
+	t.Parallel()
+	needTool(t, "python3")
+	n := newNative(t)
+	p := newProject(t, map[string]string{"fn/handler.py": "def handle(req):\n    return req\n"})
+	e := SkipUnchanged(n, nil)
+	build := func() (Result, string) {
+		t.Helper()
+		res, err := Build(t.Context(), e, Request{Context: p.embedded(t, "python3-http"), Image: "me/fn:1", Outputs: []Output{{Kind: OutputLocal}}}, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		h, err := v1.NewHash(string(res.Digest))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return res, n.Store.Interpreter(h)
+	}
+	first, python := build()
+	out, err := exec.Command(python, "-c", "import sys; print(sys.executable)").Output()
+	if err != nil || strings.TrimSpace(string(out)) != python {
+		t.Fatalf("interpreter %q calls itself %q, %v", python, out, err)
+	}
+	if again, _ := build(); !again.Skipped {
+		t.Error("nothing changed, but it was built")
+	}
+	h, _ := v1.NewHash(string(first.Digest))
+	if err := n.Store.MarkNative(h, "/elsewhere/python3"); err != nil {
+		t.Fatal(err)
+	}
+	if again, now := build(); again.Skipped || now != python || again.Digest != first.Digest {
+		t.Errorf("after another Python: %+v for %q; want the image %s for %q", again, now, first.Digest, python)
+	}
+}
+
 func TestNativeBuildsAndServesPython(t *testing.T) {
 	t.Parallel()
 	needTool(t, "python3")

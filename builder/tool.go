@@ -103,15 +103,15 @@ func output(ctx context.Context, env []string, dir, path string, args ...string)
 	return strings.TrimSpace(string(out)), err
 }
 
-// versions remembers what programs say about themselves, for as long as one
-// command runs.
-type versions struct {
+// Tools remembers what programs say about themselves, for as long as one
+// command runs. The zero value is ready to use, by several goroutines.
+type Tools struct {
 	mu    sync.Mutex
 	known map[string]string
 }
 
 // of returns what the program prints when it is run with args.
-func (v *versions) of(ctx context.Context, env []string, path string, args ...string) (string, error) {
+func (v *Tools) of(ctx context.Context, env []string, path string, args ...string) (string, error) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	if out, ok := v.known[path]; ok {

@@ -42,7 +42,7 @@ func (e *Env) newBuildEngines(f buildFlags, to buildTarget) *buildEngines {
 		}
 		return e.dockerEngine(c)
 	})
-	b.native = onceChoice(func(context.Context) (builder.Engine, error) { return e.nativeEngine() })
+	b.native = onceChoice(func(context.Context) (builder.Engine, error) { return e.nativeEngine(f.tools) })
 	b.remote = onceChoice(func(context.Context) (builder.Engine, error) { return e.remoteEngine(f.remote) })
 	return b
 }
@@ -175,7 +175,7 @@ func (e *Env) dockerEngine(c *engine.Client) (builder.Engine, error) {
 }
 
 // nativeEngine builds without one, and only what has changed.
-func (e *Env) nativeEngine() (builder.Engine, error) {
+func (e *Env) nativeEngine(tools *builder.Tools) (builder.Engine, error) {
 	state, err := local.StateDir(e.Lookup)
 	if err != nil {
 		return nil, err
@@ -186,7 +186,7 @@ func (e *Env) nativeEngine() (builder.Engine, error) {
 	}
 	n := &builder.Native{
 		Store: registry.Open(local.ImagesDir(state)), Cache: filepath.Join(cache, "native"),
-		Env: e.Environ(), Registry: e.registries(),
+		Env: e.Environ(), Tools: tools, Registry: e.registries(),
 	}
 	return builder.SkipUnchanged(n, &builder.Records{Dir: filepath.Join(state, "builds")}), nil
 }

@@ -35,6 +35,7 @@ type buildFlags struct {
 	parallel         int
 	parallelExplicit bool
 
+	tools            *builder.Tools // what --watch need not ask again
 	templates        templateFlags
 	disableStackPull bool
 	show             progressFlags
@@ -163,6 +164,7 @@ func (o *buildFlags) register(cmd *cobra.Command) {
 // complete reads what only the parsed command line knows, and warns of what
 // has no effect.
 func (o *buildFlags) complete(env *Env, cmd *cobra.Command) {
+	o.tools = &builder.Tools{}
 	o.parallelExplicit = cmd.Flags().Changed("parallel")
 	o.templates.complete(cmd)
 	if v := env.get("debug"); v == "1" || v == "true" {

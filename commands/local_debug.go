@@ -49,6 +49,9 @@ func (r *localRunner) debugCommand(ctx context.Context, s localSpec, kind runtim
 	if len(command) == 0 {
 		return nil, errors.New("--debug-port: its image names no command")
 	}
+	if own := r.store.Interpreter(h); own != "" {
+		command[0] = own
+	}
 	listen := loopback + ":" + strconv.Itoa(r.o.debugPort)
 	if s.debugger == schema.Delve {
 		if _, err := exec.LookPath("dlv"); err != nil {

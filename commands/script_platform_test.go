@@ -46,7 +46,7 @@ func scriptPlatform(ts *testscript.TestScript, neg bool, args []string) {
 		store := registry.Open(local.ImagesDir(dir))
 		h, err := store.WriteImage(context.Background(), args[1], img)
 		ts.Check(err)
-		ts.Check(store.MarkNative(h))
+		ts.Check(store.MarkNative(h, ""))
 	case "await":
 		for deadline := time.Now().Add(time.Minute); ; time.Sleep(10 * time.Millisecond) {
 			if _, err := local.Discover(dir); err == nil {

@@ -12,12 +12,11 @@ import (
 	"path/filepath"
 	"strings"
 
-	"github.com/google/go-containerregistry/pkg/v1"
-
 	"github.com/faas-cli/faas-cli/builder"
 	"github.com/faas-cli/faas-cli/internal/engine"
 	"github.com/faas-cli/faas-cli/internal/registry"
 	"github.com/faas-cli/faas-cli/internal/runtime"
+	"github.com/faas-cli/faas-cli/local"
 	"github.com/faas-cli/faas-cli/schema"
 	"github.com/faas-cli/faas-cli/schema/value"
 	"github.com/faas-cli/faas-cli/stack"
@@ -191,7 +190,7 @@ func (j *templateTest) buildNative(ctx context.Context, req builder.Request) (bu
 	if err != nil {
 		return built{}, err
 	}
-	images := testImages{j.t.store}
+	images := local.StoreImages{Store: j.t.store}
 	image, err := images.Image(ctx, result.Digest.String())
 	if err != nil {
 		return built{}, err
@@ -273,24 +272,4 @@ func (j *templateTest) remove(ctx context.Context, b built) {
 	if err != nil {
 		j.t.env.warnf("left behind by the test of %s: %v", j.template.Name, err)
 	}
-}
-
-// testImages are the images of the tests' own store.
-type testImages struct{ store *registry.Store }
-
-var _ runtime.NativeImages = testImages{}
-
-// Native says whether the native engine built the image.
-func (i testImages) Native(digest string) bool {
-	h, err := v1.NewHash(digest)
-	return err == nil && i.store.Native(h)
-}
-
-// Image opens an image.
-func (i testImages) Image(ctx context.Context, digest string) (v1.Image, error) {
-	h, err := v1.NewHash(digest)
-	if err != nil {
-		return nil, err
-	}
-	return i.store.Image(ctx, h)
 }

@@ -53,7 +53,7 @@ func startPlatform(t testing.TB, dir string, change ...func(*Options)) *testPlat
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := store.MarkNative(h); err != nil {
+	if err := store.MarkNative(h, ""); err != nil {
 		t.Fatal(err)
 	}
 	p := &testPlatform{t: t, dir: dir, logs: &syncBuffer{}}

@@ -340,6 +340,15 @@ func (s StoreImages) Native(digest string) bool {
 	return err == nil && s.Store.Native(h)
 }
 
+// Interpreter returns the program that the image was built for and does not hold.
+func (s StoreImages) Interpreter(digest string) string {
+	h, err := v1.NewHash(digest)
+	if err != nil {
+		return ""
+	}
+	return s.Store.Interpreter(h)
+}
+
 // Image returns the image, of an index the one for this machine.
 func (s StoreImages) Image(ctx context.Context, digest string) (v1.Image, error) {
 	h, err := v1.NewHash(digest)

@@ -66,12 +66,23 @@ func checkHash(h v1.Hash) error {
 
 // MarkNative records that the native engine built the manifest h on this
 // machine. The process runtime runs only images with this record, and nothing
-// that arrives through the registry server can make one.
-func (s *Store) MarkNative(h v1.Hash) error {
+// that arrives through the registry server can make one. interpreter is the
+// path of the program that the image was built for and does not hold, such as
+// the user's Python; empty: it needs none.
+func (s *Store) MarkNative(h v1.Hash, interpreter string) error {
 	if err := checkHash(h); err != nil {
 		return err
 	}
-	return s.writeFile(s.path("native", h.Hex), nil)
+	return s.writeFile(s.path("native", h.Hex), []byte(interpreter))
+}
+
+// Interpreter returns what MarkNative recorded with h, or nothing.
+func (s *Store) Interpreter(h v1.Hash) string {
+	if checkHash(h) != nil {
+		return ""
+	}
+	path, _ := os.ReadFile(s.path("native", h.Hex)) // no record, no interpreter
+	return string(path)
 }
 
 // Native reports whether MarkNative was called for h.

@@ -131,13 +131,16 @@ func TestStoreNativeMarksOnlyWhatWasMarked(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := s.MarkNative(a); err != nil {
+	if err := s.MarkNative(a, "/usr/bin/python3"); err != nil {
 		t.Fatal(err)
+	}
+	if s.Interpreter(a) != "/usr/bin/python3" || s.Interpreter(b) != "" {
+		t.Errorf("interpreters: a %q, b %q", s.Interpreter(a), s.Interpreter(b))
 	}
 	if !s.Native(a) || s.Native(b) {
 		t.Errorf("native: a %v, b %v", s.Native(a), s.Native(b))
 	}
-	if s.Native(v1.Hash{Algorithm: "sha256", Hex: "../native/" + a.Hex}) || s.MarkNative(v1.Hash{Hex: "../x"}) == nil {
+	if s.Native(v1.Hash{Algorithm: "sha256", Hex: "../native/" + a.Hex}) || s.MarkNative(v1.Hash{Hex: "../x"}, "") == nil {
 		t.Error("a path passed as a digest")
 	}
 }
@@ -258,7 +261,7 @@ func TestGCTakesOnlyWhatNothingNames(t *testing.T) {
 	}
 	old, deployed := write("me/fn:1"), write("me/fn:1")
 	current, other := write("me/fn:1"), write("gone/fn:1")
-	if err := s.MarkNative(old); err != nil {
+	if err := s.MarkNative(old, ""); err != nil {
 		t.Fatal(err)
 	}
 	if err := s.Untag(t.Context(), "gone/fn:1"); err != nil {

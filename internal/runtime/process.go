@@ -30,6 +30,9 @@ type NativeImages interface {
 	// Native reports whether the native engine built the manifest on this machine. Nothing else runs as a process:
 	// an image from elsewhere was never meant to be let loose on the user's account.
 	Native(digest string) bool
+	// Interpreter returns the program of this machine, as a path, that the image was built for and does not hold; empty:
+	// there is none.
+	Interpreter(digest string) string
 	// Image returns the image for this machine.
 	Image(ctx context.Context, digest string) (v1.Image, error)
 }
@@ -155,6 +158,7 @@ func (p *processes) Start(ctx context.Context, s Spec) (_ Replica, err error) {
 	for i, arg := range l.Args {
 		l.Args[i] = root.mapped(arg)
 	}
+	l.Args[0] = p.interpreter(s, config, l.Args[0])
 	if l.Path, err = lookPath(l.Args[0], l.Dir, env["PATH"]); err != nil {
 		return nil, fmt.Errorf("start %s: %w", s.Name, err)
 	}
@@ -196,6 +200,16 @@ func command(s Spec, config v1.Config) []string {
 		return slices.Clone(s.Command)
 	}
 	return slices.Concat(config.Entrypoint, config.Cmd)
+}
+
+// interpreter is what program is run as: where it is the image's own, that of the build, whose packages fit it, and not a
+// version manager's script that finds it, which takes longer than the function needs to start.
+func (p *processes) interpreter(s Spec, config v1.Config, program string) string {
+	own := p.c.Images.Interpreter(s.Digest)
+	if own == "" || len(config.Entrypoint) == 0 || config.Entrypoint[0] != program || executable(own) != nil {
+		return program
+	}
+	return own
 }
 
 // lookPath finds an executable as a shell would, in the replica's own PATH.

@@ -16,6 +16,7 @@ import (
 // NativeImages holds the images that a process runtime may run.
 type NativeImages interface {
 	Native(digest string) bool
+	Interpreter(digest string) string
 	Image(ctx context.Context, digest string) (v1.Image, error)
 }
 

@@ -31,15 +31,19 @@ import (
 func TestMain(m *testing.M) { processtest.Main(m) }
 
 // oneImage is an image store with one image, under any digest.
-type oneImage struct{ img v1.Image }
+type oneImage struct {
+	img         v1.Image
+	interpreter string
+}
 
 func (oneImage) Native(string) bool                                { return true }
+func (o oneImage) Interpreter(string) string                       { return o.interpreter }
 func (o oneImage) Image(context.Context, string) (v1.Image, error) { return o.img, nil }
 
 func newProcess(t *testing.T, dir string, img v1.Image) runtime.Runtime {
 	t.Helper()
 	p := runtime.NewProcess(runtime.ProcessConfig{
-		Dir: dir, Images: oneImage{img}, Supervisor: processtest.Supervisor(), Path: os.Getenv("PATH"), Log: slog.New(slog.DiscardHandler),
+		Dir: dir, Images: oneImage{img: img}, Supervisor: processtest.Supervisor(), Path: os.Getenv("PATH"), Log: slog.New(slog.DiscardHandler),
 	})
 	if _, err := p.Adopt(t.Context()); err != nil {
 		t.Fatal(err)
@@ -104,6 +108,58 @@ func TestProcessThatCannotBeExecutedSaysWhy(t *testing.T) {
 		_, err := p.Start(t.Context(), s)
 		if err == nil || !strings.Contains(err.Error(), filepath.Base(command[0])) {
 			t.Errorf("%v: %v", command, err)
+		}
+	}
+}
+
+// The interpreter that an image was built for takes the place of its name in the
+// image's own command, and is looked up on PATH when it is gone.
+func TestProcessRunsTheInterpreterOfTheBuild(t *testing.T) {
+	t.Parallel()
+	bin := t.TempDir()
+	var paths []string
+	for _, name := range []string{"recorded", "interpreter"} {
+		path := filepath.Join(bin, name)
+		if err := os.WriteFile(path, []byte("#!/bin/sh\necho \"$0 $1\"\n"), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		paths = append(paths, path)
+	}
+	img, err := processtest.ImageOf([]string{"interpreter", "entry"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, tt := range []struct {
+		recorded string
+		command  []string
+		want     string
+	}{
+		{paths[0], nil, paths[0] + " entry"},
+		{paths[0], []string{"interpreter", "other"}, paths[0] + " other"},
+		{paths[0], []string{"sh", "-c", "echo shell $0", "x"}, "shell x"},
+		{filepath.Join(bin, "gone"), nil, paths[1] + " entry"},
+		{"", nil, paths[1] + " entry"},
+	} {
+		p := runtime.NewProcess(runtime.ProcessConfig{
+			Dir: t.TempDir(), Images: oneImage{img, tt.recorded}, Supervisor: processtest.Supervisor(),
+			Path: bin + ":" + os.Getenv("PATH"), Log: slog.New(slog.DiscardHandler),
+		})
+		s := processSpec()
+		s.Command = tt.command
+		r, err := p.Start(t.Context(), s)
+		if err != nil {
+			t.Fatal(err)
+		}
+		<-r.Done()
+		var lines []string
+		for line, err := range p.Logs(t.Context(), s.Ref, runtime.LogQuery{Tail: -1}) {
+			if err != nil {
+				t.Fatal(err)
+			}
+			lines = append(lines, line.Text)
+		}
+		if got := strings.Join(lines, "\n"); got != tt.want {
+			t.Errorf("%+v: it said %q", tt, got)
 		}
 	}
 }
