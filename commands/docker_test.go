@@ -15,13 +15,16 @@ import (
 
 // TestDockerScripts runs the scripts of testdata/docker, which build and run
 // containers. $BASE names an image to build on: Debian with a Python, and with
-// the commands of Alpine that our templates use. $P is an image prefix.
+// the commands of Alpine that our templates use. $FUNCTION is an image of
+// enginetest's function, $P an image prefix.
 func TestDockerScripts(t *testing.T) {
 	t.Parallel()
 	c := enginetest.Connect(t)
 	base := alpineLike(t, c)
 	prefix := enginetest.Name("faas-cli-test")
 	enginetest.RemoveImage(t, c, prefix+"/my-function:latest")
+	function := prefix + "/function:1"
+	enginetest.FunctionImage(t, c, function)
 	testscript.Run(t, testscript.Params{
 		Dir:                 "testdata/docker",
 		RequireExplicitExec: true,
@@ -33,6 +36,7 @@ func TestDockerScripts(t *testing.T) {
 			}
 			env.Setenv("BASE", base)
 			env.Setenv("P", prefix)
+			env.Setenv("FUNCTION", function)
 			// Whatever happens, no platform and no container outlives its script.
 			env.Defer(func() {
 				stop := exec.Command("faas-cli", "local", "stop", "--purge") //nolint:noctx // ends by itself

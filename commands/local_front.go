@@ -14,6 +14,8 @@ import (
 	"sync"
 	"syscall"
 	"time"
+
+	"github.com/faas-cli/faas-cli/local"
 )
 
 // A localFront is the one port of functions that are run by themselves: with
@@ -57,7 +59,7 @@ func (e *Env) newLocalFront(ctx context.Context, o localRunOptions) (*localFront
 		},
 	}
 	f.server = &http.Server{
-		Handler:           http.NewCrossOriginProtection().Handler(f.guard(proxy)),
+		Handler:           f.guard(proxy),
 		ReadHeaderTimeout: 10 * time.Second,
 	}
 	f.served.Go(func() { _ = f.server.Serve(l) }) // until close
@@ -65,11 +67,17 @@ func (e *Env) newLocalFront(ctx context.Context, o localRunOptions) (*localFront
 }
 
 // guard answers only requests that name this listener, where it is for this
-// machine alone, and only for functions that run.
+// machine alone, that no browser sends for another site, and only for functions
+// that run.
 func (f *localFront) guard(next http.Handler) http.Handler {
+	sites := http.NewCrossOriginProtection()
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if f.hosts != nil && !slices.Contains(f.hosts, strings.ToLower(r.Host)) {
 			http.Error(w, "misdirected request: this is not "+r.Host, http.StatusMisdirectedRequest)
+			return
+		}
+		if err := local.CheckSite(sites, r); err != nil {
+			http.Error(w, err.Error(), http.StatusForbidden)
 			return
 		}
 		if address, _ := f.find(r.URL); address == "" {

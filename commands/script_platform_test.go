@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"net/http"
 	"os"
+	"regexp"
 	"strconv"
 	"strings"
 	"time"
@@ -81,20 +82,30 @@ func scriptInstance(ts *testscript.TestScript) local.Instance {
 	return in
 }
 
-// scriptRequest sends a request to the platform and wants a status:
-// request STATUS METHOD [gateway|registry]/PATH [HEADER=VALUE...]
+// scriptRequest sends a request and wants a status:
+//
+//	request STATUS METHOD [gateway|registry]/PATH [HEADER=VALUE...]   to the platform, with its password
+//	request STATUS METHOD FILE:/PATH [HEADER=VALUE...]                to the first http://HOST:PORT in the file
 func scriptRequest(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) < 3 {
-		ts.Fatalf("usage: request STATUS METHOD [gateway|registry]/PATH [HEADER=VALUE...]")
+		ts.Fatalf("usage: request STATUS METHOD [gateway|registry|FILE:]/PATH [HEADER=VALUE...]")
 	}
-	in := scriptInstance(ts)
 	listener, path, _ := strings.Cut(args[2], "/")
-	address := map[string]string{"gateway": in.Address, "registry": in.Registry}[listener]
+	var address, user, password string
+	if file, ok := strings.CutSuffix(listener, ":"); ok {
+		address = regexp.MustCompile(`http://([^/\s]+)`).FindStringSubmatch(ts.ReadFile(file))[1]
+	} else {
+		in := scriptInstance(ts)
+		address = map[string]string{"gateway": in.Address, "registry": in.Registry}[listener]
+		var err error
+		user, password, err = in.Credentials()
+		ts.Check(err)
+	}
 	req, err := http.NewRequest(args[1], "http://"+address+"/"+path, strings.NewReader("")) //nolint:noctx // ended by the platform
 	ts.Check(err)
-	user, password, err := in.Credentials()
-	ts.Check(err)
-	req.SetBasicAuth(user, password)
+	if user != "" {
+		req.SetBasicAuth(user, password)
+	}
 	for _, kv := range args[3:] {
 		key, value, _ := strings.Cut(kv, "=")
 		if key == "Host" {

@@ -69,7 +69,7 @@ func (g *guard) wrap(next http.Handler) http.Handler {
 			next.ServeHTTP(w, r)
 			return
 		}
-		if err := g.checkCall(r); err != nil {
+		if err := CheckSite(g.calls, r); err != nil {
 			refuse(w, http.StatusForbidden, err.Error())
 			return
 		}
@@ -88,15 +88,15 @@ func isCall(path string) bool {
 	return strings.HasPrefix(path, functionPrefix) || strings.HasPrefix(path, asyncPrefix)
 }
 
-// checkCall is the cross-origin check for functions. The package's own lets GET pass, as it has no effect on servers
+// CheckSite is the cross-origin check for functions. The package's own lets GET pass, as it has no effect on servers
 // that keep to the standard; what a function does on GET nobody knows, so it is held to the same rule as POST.
-func (g *guard) checkCall(r *http.Request) error {
+func CheckSite(p *http.CrossOriginProtection, r *http.Request) error {
 	switch r.Method {
 	case http.MethodGet, http.MethodHead, http.MethodOptions:
 		r = r.WithContext(r.Context()) // a shallow copy
 		r.Method = http.MethodPost
 	}
-	return g.calls.Check(r)
+	return p.Check(r)
 }
 
 // preflight answers a browser that asks whether a page may call a function.

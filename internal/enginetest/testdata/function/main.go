@@ -67,10 +67,16 @@ func main() {
 	mux.HandleFunc("/get", func(w http.ResponseWriter, r *http.Request) {
 		ctx, cancel := context.WithTimeout(r.Context(), 5*time.Second)
 		defer cancel()
-		req, err := http.NewRequestWithContext(ctx, r.Method, r.URL.Query().Get("url"), nil)
+		req, err := http.NewRequestWithContext(ctx, r.Method, os.ExpandEnv(r.URL.Query().Get("url")), nil)
 		if err != nil {
 			http.Error(w, err.Error(), http.StatusBadRequest)
 			return
+		}
+		for _, line := range r.URL.Query()["header"] {
+			key, value, _ := strings.Cut(line, ":")
+			if req.Header.Set(key, value); key == "Host" {
+				req.Host = value
+			}
 		}
 		resp, err := http.DefaultClient.Do(req)
 		if err != nil {
