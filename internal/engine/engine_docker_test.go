@@ -306,28 +306,7 @@ func TestDockerCancelEndsTheBuildInTheEngine(t *testing.T) {
 	if _, err := c.Image(t.Context(), b.Tags[0]); !errors.Is(err, engine.ErrNotFound) {
 		t.Errorf("image of a cancelled build: %v", err)
 	}
-	noProcess(t, mark)
-}
-
-// noProcess waits until no process of this machine has the argument.
-func noProcess(t *testing.T, arg string) {
-	t.Helper()
-	for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(50 * time.Millisecond) {
-		running := false
-		lines, _ := filepath.Glob("/proc/[0-9]*/cmdline")
-		for _, l := range lines {
-			if b, err := os.ReadFile(l); err == nil && strings.Contains(string(b), arg) {
-				running = true
-			}
-		}
-		if !running {
-			return
-		}
-		if time.Now().After(deadline) {
-			t.Errorf("the step still runs")
-			return
-		}
-	}
+	enginetest.NoProcess(t, mark)
 }
 
 func TestDockerEngineStopsInTheMiddleOfABuild(t *testing.T) {
@@ -347,7 +326,7 @@ func TestDockerEngineStopsInTheMiddleOfABuild(t *testing.T) {
 	if _, err := c.Info(t.Context()); err != nil {
 		t.Errorf("after the engine came back: %v", err)
 	}
-	noProcess(t, mark)
+	enginetest.NoProcess(t, mark)
 }
 
 func TestDockerLogsJoinLongLinesAndTellStreams(t *testing.T) {

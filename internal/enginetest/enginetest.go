@@ -135,6 +135,27 @@ func Debian(tb testing.TB, c *engine.Client) string {
 	return name
 }
 
+// NoProcess waits until no process of this machine, where the engine has to be, has a text among its arguments.
+func NoProcess(tb testing.TB, arg string) {
+	tb.Helper()
+	for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(50 * time.Millisecond) {
+		running := false
+		lines, _ := filepath.Glob("/proc/[0-9]*/cmdline")
+		for _, l := range lines {
+			if b, err := os.ReadFile(l); err == nil && strings.Contains(string(b), arg) {
+				running = true
+			}
+		}
+		if !running {
+			return
+		}
+		if time.Now().After(deadline) {
+			tb.Errorf("a process with %q still runs", arg)
+			return
+		}
+	}
+}
+
 // RemoveImage removes an image after the test, if it is there then, and with it all images that are
 // labelled with the test's name: building anew takes the name off the image that had it.
 func RemoveImage(tb testing.TB, c *engine.Client, name string) {
