@@ -10,6 +10,7 @@ import (
 	"io"
 	"os"
 	"strings"
+	"syscall"
 	"time"
 )
 
@@ -113,13 +114,21 @@ func filePayload(ctx context.Context, env *Env, f *os.File, replay bool, silence
 	p.open = func() (io.Reader, error) {
 		if first {
 			first = false
-			return io.NopCloser(f), nil // the kernel sends a file itself, if it is given the file
+			return keptOpen{f}, nil
 		}
 		// Not by moving the file's position: an earlier attempt may still read.
 		return io.NewSectionReader(f, start, size), nil
 	}
 	return p, nil
 }
+
+// keptOpen is a file that the transport does not close. To everything else it
+// is the file itself, as io.NopCloser's is not: then the kernel sends it.
+type keptOpen struct{ *os.File }
+
+func (keptOpen) Close() error { return nil }
+
+var _ syscall.Conn = keptOpen{}
 
 // streamPayload sends what comes. A short input is sent with its length. For
 // replay all of it is read first, into a temporary file if it is long.

@@ -13,6 +13,7 @@ import (
 	"reflect"
 	"strings"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -359,5 +360,37 @@ func TestRetryDelay(t *testing.T) {
 		if got := retryDelay(tt.attempt, tt.resp); got < tt.min || got > tt.max {
 			t.Errorf("attempt %d: %s; want %s to %s", tt.attempt, got, tt.min, tt.max)
 		}
+	}
+}
+
+// TestPayloadFileIsSentByTheKernel ensures that net/http gets to see a file as
+// one, which a wrapper around it prevents.
+func TestPayloadFileIsSentByTheKernel(t *testing.T) {
+	t.Parallel()
+	file := filepath.Join(t.TempDir(), "body")
+	if err := os.WriteFile(file, []byte("hello"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	env := &Env{Term: term.Test(strings.NewReader(""), io.Discard, io.Discard), Lookup: func(string) (string, bool) { return "", false }}
+	p, err := openPayload(t.Context(), env, "@"+file, true, false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer p.close()
+	body, err := p.open()
+	if err != nil {
+		t.Fatal(err)
+	}
+	req := httptest.NewRequestWithContext(t.Context(), http.MethodPost, "http://gateway/function/x", body)
+	if _, ok := req.Body.(syscall.Conn); !ok {
+		t.Errorf("the body of the request is a %T", req.Body)
+	}
+	if err := req.Body.Close(); err != nil {
+		t.Error(err)
+	}
+	if again, err := p.open(); err != nil {
+		t.Error(err)
+	} else if text, err := io.ReadAll(again); err != nil || string(text) != "hello" {
+		t.Errorf("read again: %q, %v", text, err)
 	}
 }
