@@ -82,7 +82,7 @@ func scriptInstance(ts *testscript.TestScript) local.Instance {
 	return in
 }
 
-// scriptRequest sends a request and wants a status:
+// scriptRequest sends a request and wants a status; the body of the answer is standard output:
 //
 //	request STATUS METHOD [gateway|registry]/PATH [HEADER=VALUE...]   to the platform, with its password
 //	request STATUS METHOD FILE:/PATH [HEADER=VALUE...]                to the first http://HOST:PORT in the file
@@ -122,4 +122,6 @@ func scriptRequest(ts *testscript.TestScript, neg bool, args []string) {
 	if strconv.Itoa(res.StatusCode) != args[0] {
 		ts.Fatalf("%v: %s: %s", args[1:], res.Status, body)
 	}
+	_, err = ts.Stdout().Write(body)
+	ts.Check(err)
 }

@@ -104,6 +104,18 @@ func (c *Client) negotiate(ctx context.Context) error {
 	return nil
 }
 
+// Reachable tries a new connection: an engine that is about to stop answers on those it has, but takes no more. When
+// there is none, the error is an [*UnavailableError].
+func (c *Client) Reachable(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, pingTimeout)
+	defer cancel()
+	conn, err := c.api.Dialer()(ctx)
+	if err != nil {
+		return &UnavailableError{Endpoint: c.endpoint, Err: err}
+	}
+	return conn.Close()
+}
+
 // Close ends idle connections.
 func (c *Client) Close() error { return c.api.Close() }
 

@@ -5,9 +5,12 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"syscall"
+	"runtime"
+	"strconv"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/faas-cli/faas-cli/internal/engine"
 )
@@ -17,13 +20,14 @@ const daemonTimeout = time.Minute
 
 // A Daemon is an engine of a test's own, which can be stopped without harm to this machine's.
 type Daemon struct {
-	dir  string
-	stop func() // nil while it is stopped
+	dir     string
+	network *os.File
+	stop    func() // nil while it is stopped
 }
 
 // NewDaemon starts dockerd with a socket, folders and a network of its own. That takes root; elsewhere the test is left
-// out. Its containers cannot be called from here: an engine in this machine's network would take away the bridge of the
-// engine that it already has.
+// out. Its containers can be called only by what runs in its network, see Network: an engine in this machine's network
+// would take away the bridge of the engine that it already has.
 func NewDaemon(tb testing.TB) *Daemon {
 	tb.Helper()
 	if _, err := exec.LookPath("dockerd"); err != nil || os.Getuid() != 0 {
@@ -36,6 +40,9 @@ func NewDaemon(tb testing.TB) *Daemon {
 	d := &Daemon{dir: dir}
 	tb.Cleanup(func() {
 		d.Stop()
+		if d.network != nil {
+			_ = d.network.Close()
+		}
 		if err := os.RemoveAll(dir); err != nil {
 			tb.Errorf("leave no engine behind: %v", err)
 		}
@@ -43,8 +50,54 @@ func NewDaemon(tb testing.TB) *Daemon {
 	if err := os.WriteFile(d.path("daemon.json"), []byte("{}"), 0o600); err != nil {
 		tb.Fatal(err)
 	}
+	if d.network, err = newNetwork(); err != nil {
+		tb.Fatalf("make a network: %v", err)
+	}
 	d.Start(tb)
 	return d
+}
+
+// Host is the engine's address, for DOCKER_HOST.
+func (d *Daemon) Host() string { return "unix://" + d.path("socket") }
+
+// Network is the file of the engine's network, for nsenter --net.
+func (d *Daemon) Network() string {
+	return filepath.Join("/proc", strconv.Itoa(os.Getpid()), "fd", strconv.Itoa(int(d.network.Fd())))
+}
+
+// newNetwork makes a network namespace with a loopback device that is up.
+func newNetwork() (network *os.File, err error) {
+	onThread(func() {
+		if err = unix.Unshare(unix.CLONE_NEWNET); err != nil {
+			return
+		}
+		if network, err = os.Open("/proc/thread-self/ns/net"); err != nil {
+			return
+		}
+		var s int
+		if s, err = unix.Socket(unix.AF_INET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0); err != nil {
+			return
+		}
+		defer unix.Close(s) //nolint:errcheck // nothing was written
+		var up *unix.Ifreq
+		if up, err = unix.NewIfreq("lo"); err != nil {
+			return
+		}
+		up.SetUint16(unix.IFF_UP)
+		err = unix.IoctlIfreq(s, unix.SIOCSIFFLAGS, up)
+	})
+	return network, err
+}
+
+// onThread runs f on a thread of its own, which ends with it: what f changes of the thread stays there.
+func onThread(f func()) {
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		runtime.LockOSThread() // never unlocked
+		f()
+	}()
+	<-done
 }
 
 func (d *Daemon) path(name string) string { return filepath.Join(d.dir, name) }
@@ -63,7 +116,7 @@ func (d *Daemon) Connect(tb testing.TB) *engine.Client {
 func (d *Daemon) connect(ctx context.Context) (*engine.Client, error) {
 	return engine.Connect(ctx, engine.Options{Lookup: func(key string) (string, bool) {
 		if key == "DOCKER_HOST" {
-			return "unix://" + d.path("socket"), true
+			return d.Host(), true
 		}
 		return "", false
 	}})
@@ -76,12 +129,15 @@ func (d *Daemon) Start(tb testing.TB) {
 	if err != nil {
 		tb.Fatal(err)
 	}
-	cmd := exec.Command("dockerd", "--config-file", d.path("daemon.json"), "--host", "unix://"+d.path("socket"), //nolint:noctx // stopped by Stop
+	cmd := exec.Command("dockerd", "--config-file", d.path("daemon.json"), "--host", d.Host(), //nolint:noctx // stopped by Stop
 		"--data-root", d.path("data"), "--exec-root", d.path("exec"), "--pidfile", d.path("pid"), "--storage-driver", "vfs",
 		"--bridge", "none", "--iptables=false", "--ip6tables=false", "--ip-masq=false")
-	cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWNET}
 	cmd.Stdout, cmd.Stderr = log, log
-	err = cmd.Start()
+	onThread(func() {
+		if err = unix.Setns(int(d.network.Fd()), unix.CLONE_NEWNET); err == nil {
+			err = cmd.Start()
+		}
+	})
 	_ = log.Close()
 	if err != nil {
 		tb.Fatal(err)

@@ -85,6 +85,9 @@ func (r *container) wait(ctx context.Context) (Exit, error) {
 	if errors.Is(err, engine.ErrNotFound) {
 		return removed, nil
 	}
+	if engine.IsUnavailable(err) || err == nil && engine.IsUnavailable(r.d.o.Engine.Reachable(ctx)) {
+		return Exit{Code: code, Reason: "the container engine stopped, and the container with it"}, nil
+	}
 	if err != nil {
 		return Exit{}, err
 	}
