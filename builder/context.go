@@ -32,6 +32,7 @@ type ContextBuilder struct {
 
 	mask      onceMask
 	templates onceTrees
+	buffers   sync.Pool // of *[]byte, see dirWriter
 }
 
 // onceTrees are the trees of templates, each read once however many functions
@@ -72,6 +73,7 @@ type Context struct {
 	project *os.Root
 	dirMode fs.FileMode
 	umask   func(*os.Root) (fs.FileMode, error)
+	buffers *sync.Pool
 
 	tree *node // everything
 	sent *node // what engines are sent: tree without what .dockerignore leaves out
@@ -144,7 +146,8 @@ func (b *ContextBuilder) prepare(ctx context.Context, s source) (*Context, error
 	}
 	c := &Context{
 		Function: s.function, Language: s.language, Spec: s.spec, local: s.local, handler: ".",
-		project: b.Project, dirMode: b.DirMode, umask: b.mask.of, tree: newDir("."), digests: map[*node]seen{},
+		project: b.Project, dirMode: b.DirMode, umask: b.mask.of, buffers: &b.buffers,
+		tree: newDir("."), digests: map[*node]seen{},
 	}
 	if c.dirMode == 0 {
 		c.dirMode = 0o700
@@ -186,7 +189,7 @@ func (b *ContextBuilder) prepare(ctx context.Context, s source) (*Context, error
 
 // scanTemplate reads what files a template has.
 func (b *ContextBuilder) scanTemplate(s source) (*node, error) {
-	from := &layer{what: "template " + s.language, fsys: s.template, dir: "."}
+	from := &layer{what: "template " + s.language, fsys: s.template, dir: ".", kept: &keptFiles{room: keptBytes}}
 	if s.templateDir != "" {
 		if root, err := b.Project.OpenRoot(filepath.FromSlash(s.templateDir)); err == nil {
 			if err := from.onDisk(root); err != nil { // the same folder, reached faster

@@ -64,6 +64,9 @@ func (c *copier) file(n *node, exists bool) error {
 	if n.from.root == nil {
 		return c.slow(n, exists)
 	}
+	if look, content, ok := n.from.kept.get(n); ok && !exists {
+		return c.create(n, look, content)
+	}
 	if err := c.source(n); err != nil {
 		return err
 	}
@@ -89,6 +92,12 @@ func (c *copier) file(n *node, exists bool) error {
 		}
 		return c.replace(n, func(name string) error { return c.to.write(name, content, look.stamp, c.w.mask) })
 	}
+	n.from.kept.put(n, look, content)
+	return c.create(n, look, content)
+}
+
+// create writes a file that is not there.
+func (c *copier) create(n *node, look look, content []byte) error {
 	if err := c.to.write(n.name, content, look.stamp, c.w.mask); err != nil {
 		return c.failed(n, err)
 	}

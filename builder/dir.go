@@ -42,12 +42,15 @@ func (c *Context) WriteDir(ctx context.Context, dir string) error {
 	if err != nil {
 		return fmt.Errorf("write context to %q: %w", dir, err)
 	}
-	root, err := openDirs(c.project, name, c.dirMode)
+	root, fresh, err := openDirs(c.project, name, c.dirMode)
 	if err != nil {
 		return fmt.Errorf("write context to %q: %w", dir, cause(err))
 	}
 	defer root.Close()
-	w := dirWriter{root: root, show: filepath.ToSlash(name), private: c.handlerPath(), dirMode: c.dirMode, umask: c.umask}
+	w := dirWriter{
+		root: root, fresh: fresh, show: filepath.ToSlash(name),
+		private: c.handlerPath(), dirMode: c.dirMode, umask: c.umask, buffers: c.buffers,
+	}
 	return w.write(ctx, c.tree)
 }
 
@@ -66,36 +69,41 @@ func (c *Context) handlerPath() map[*node]bool {
 }
 
 // openDirs opens the folder at name below root, making it and its parents with
-// mode. What is in the way is replaced, unless it is a parent.
-func openDirs(root *os.Root, name string, mode fs.FileMode) (*os.Root, error) {
+// mode; fresh says that it was not there. What is in the way is replaced, unless
+// it is a parent.
+func openDirs(root *os.Root, name string, mode fs.FileMode) (dir *os.Root, fresh bool, err error) {
 	if parent := filepath.Dir(name); parent != "." {
 		if err := root.MkdirAll(parent, mode); err != nil {
-			return nil, err
+			return nil, false, err
 		}
 		if err := noLinks(root, parent); err != nil {
-			return nil, err
+			return nil, false, err
 		}
 	}
+	err = root.Mkdir(name, mode)
+	fresh = err == nil
+	if errors.Is(err, fs.ErrExist) {
+		err = takeOver(root, name, mode)
+	}
+	if err != nil {
+		return nil, false, err
+	}
+	dir, err = root.OpenRoot(name)
+	return dir, fresh, err
+}
+
+// takeOver makes what is at name a folder of ours.
+func takeOver(root *os.Root, name string, mode fs.FileMode) error {
 	info, err := root.Lstat(name)
-	if err == nil && !info.IsDir() {
-		if err = root.Remove(name); err != nil {
-			return nil, err
-		}
-		err = fs.ErrNotExist
-	}
 	switch {
-	case errors.Is(err, fs.ErrNotExist):
-		if err := root.Mkdir(name, mode); err != nil && !errors.Is(err, fs.ErrExist) {
-			return nil, err
-		}
 	case err != nil:
-		return nil, err
+		return err
+	case !info.IsDir():
+		return errors.Join(root.Remove(name), root.Mkdir(name, mode))
 	case info.Mode().Perm()&^mode != 0 || info.Mode().Perm()&0o700 != 0o700:
-		if err := root.Chmod(name, mode); err != nil {
-			return nil, err
-		}
+		return root.Chmod(name, mode)
 	}
-	return root.OpenRoot(name)
+	return nil
 }
 
 // noLinks refuses a path that leads through a link: what is removed and
@@ -116,6 +124,7 @@ func noLinks(root *os.Root, name string) error {
 // dirWriter makes a folder equal to a tree.
 type dirWriter struct {
 	root    *os.Root
+	fresh   bool           // the folder is new and empty
 	show    string         // the folder, for errors
 	private map[*node]bool // folders that get dirMode instead of the mode of their source
 	dirMode fs.FileMode
@@ -126,7 +135,7 @@ type dirWriter struct {
 	umask func(*os.Root) (fs.FileMode, error)
 	mask  fs.FileMode // bits that new files do not get by themselves
 
-	buffers sync.Pool
+	buffers *sync.Pool // of *[]byte with small+1 bytes; shared with writers of other folders
 
 	mu   sync.Mutex
 	late []lateMode
@@ -151,7 +160,7 @@ func (w *dirWriter) write(ctx context.Context, tree *node) error {
 	w.group, w.ctx = errgroup.WithContext(ctx)
 	w.alone = tree.count() <= 2*batch
 	w.group.SetLimit(max(runtime.GOMAXPROCS(0), 2))
-	w.group.Go(func() error { return w.folder(top, tree, "", false) })
+	w.group.Go(func() error { return w.folder(top, tree, "", w.fresh) })
 	if err := w.group.Wait(); err != nil {
 		return err
 	}
@@ -264,13 +273,16 @@ func (w *dirWriter) clean(dst folder, n *node, prefix string, there []bool) erro
 // mkdir opens the folder of n in dst, making it if it is not there, with the
 // mode of its source.
 func (w *dirWriter) mkdir(dst folder, n *node, prefix string, exists bool) (sub folder, err error) {
-	info, err := n.info()
-	if err != nil {
-		return sub, err
-	}
-	mode := info.Mode().Perm()
-	if w.private[n] {
+	mode := n.mode.Perm()
+	switch {
+	case w.private[n]:
 		mode = w.dirMode &^ w.mask
+	case n.mode == 0:
+		info, err := n.info()
+		if err != nil {
+			return sub, err
+		}
+		mode = info.Mode().Perm()
 	}
 	now := mode | 0o700 // while it is filled
 	if !exists {

@@ -7,6 +7,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/faas-cli/faas-cli/schema"
 )
 
 func (p *project) stat(t *testing.T, name string) fs.FileInfo {
@@ -206,5 +208,40 @@ func TestWriteDirKeepsLinksThatLoop(t *testing.T) {
 		if got, err := os.Readlink(filepath.Join(p.dir, "build/fn/function", name)); err != nil || got != target {
 			t.Errorf("%s leads to %q, %v; want %q", name, got, err, target)
 		}
+	}
+}
+
+func TestWriteDirGivesAllFunctionsTheSameTemplate(t *testing.T) {
+	t.Parallel()
+	p := newProject(t, map[string]string{"fn/h.txt": "h", "template/tpl/template.yml": "language: tpl\n", "template/tpl/run.sh*": "first"})
+	from := source{
+		function: "fn", language: "tpl", handler: "./fn", templateDir: "template/tpl",
+		template: p.template(t, "tpl").FS(), spec: schema.Template{Language: "tpl"},
+	}
+	contexts := &ContextBuilder{Project: p.root}
+	write := func(dir string) fs.FileInfo {
+		t.Helper()
+		c, err := contexts.prepare(t.Context(), from)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := c.WriteDir(t.Context(), dir); err != nil {
+			t.Fatal(err)
+		}
+		return p.stat(t, dir+"/run.sh")
+	}
+	one := write("build/one")
+	p.write(t, "template/tpl/run.sh*", "second, in the middle of a build")
+	other := write("build/other")
+	if got := p.read(t, "build/other/run.sh"); got != "first" {
+		t.Errorf("the template of the second function has %q", got)
+	}
+	if one.Mode() != 0o755 || other.Mode() != one.Mode() || !other.ModTime().Equal(one.ModTime()) {
+		t.Errorf("modes and times: %v %v, %v %v", one.Mode(), one.ModTime(), other.Mode(), other.ModTime())
+	}
+	contexts = &ContextBuilder{Project: p.root} // the next command
+	write("build/other")
+	if got := p.read(t, "build/other/run.sh"); got != "second, in the middle of a build" {
+		t.Errorf("the next build has %q", got)
 	}
 }

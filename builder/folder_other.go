@@ -24,6 +24,15 @@ func (f folder) open(name string) (folder, error) {
 	return folder{root, true}, err
 }
 
+// mode is that of the folder itself.
+func (f folder) mode() (fs.FileMode, error) {
+	info, err := f.root.Stat(".")
+	if err != nil {
+		return 0, err
+	}
+	return info.Mode(), nil
+}
+
 // close closes the folder.
 func (f folder) close() {
 	if f.own {

@@ -35,6 +35,13 @@ func (f folder) open(name string) (folder, error) {
 	return folder{fd: fd}, err
 }
 
+// mode is that of the folder itself.
+func (f folder) mode() (fs.FileMode, error) {
+	var st unix.Stat_t
+	err := unix.Fstat(f.fd, &st)
+	return fs.ModeDir | lookOf(&st).mode, err
+}
+
 // close closes the folder; only names were looked up in it.
 func (f folder) close() {
 	if f.f != nil {

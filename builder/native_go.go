@@ -144,12 +144,13 @@ func (g *goTool) module(c *Context) (tree, handler *node, err error) {
 // stage writes the module to the cache, and makes the entry point import the
 // handler by the name that its go.mod gives it.
 func (g *goTool) stage(ctx context.Context, b *nativeBuild, tree *node) error {
-	root, err := openDirs(b.root, "src", 0o700)
+	root, fresh, err := openDirs(b.root, "src", 0o700)
 	if err != nil {
 		return fmt.Errorf("prepare build: %w", cause(err))
 	}
 	defer root.Close()
-	w := dirWriter{root: root, show: filepath.Join(b.dir, "src"), umask: b.req.Context.umask}
+	c := b.req.Context
+	w := dirWriter{root: root, fresh: fresh, show: filepath.Join(b.dir, "src"), umask: c.umask, buffers: c.buffers}
 	if err := w.write(ctx, tree); err != nil {
 		return err
 	}

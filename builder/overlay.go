@@ -43,6 +43,11 @@ func (o *overlay) disk(dir folder, at string, dst *node) error {
 			return o.failed(inDir(at, name), err)
 		}
 		defer sub.close()
+		if c.from == o.from { // not another source's that is there already
+			if c.mode, err = sub.mode(); err != nil {
+				return o.failed(inDir(at, name), err)
+			}
+		}
 		return o.disk(sub, inDir(at, name), c)
 	})
 }

@@ -22,6 +22,7 @@ type layer struct {
 	// time. nil: use fsys.
 	root *os.Root
 	top  folder
+	kept *keptFiles // contents, where the layer goes into many contexts
 }
 
 // onDisk says that the layer is the folder root, which is left to it: both
@@ -55,6 +56,7 @@ type node struct {
 	dir  string      // folder within the layer, and the
 	base string      // name there: mostly name; "." for the top of a layer
 	link string      // target of a link
+	mode fs.FileMode // of a folder on disk when it was entered; 0: not known
 
 	children []*node // of a folder; sorted by name once the tree is complete
 	sorted   bool
