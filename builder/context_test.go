@@ -356,23 +356,6 @@ func TestWriteTarFailsWhenAFileChangesWhileItIsRead(t *testing.T) {
 	}
 }
 
-func TestUnreadableFileIsNamed(t *testing.T) {
-	t.Parallel()
-	if os.Getuid() == 0 {
-		t.Skip("root reads everything")
-	}
-	p := newProject(t, basics())
-	if err := os.Chmod(filepath.Join(p.dir, "fn/h.txt"), 0); err != nil {
-		t.Fatal(err)
-	}
-	c := p.mustPrepare(t)
-	for what, err := range map[string]error{"tar": c.WriteTar(t.Context(), io.Discard), "dir": c.WriteDir(t.Context(), "build/fn")} {
-		if err == nil || !strings.Contains(err.Error(), `"fn/h.txt"`) || !errors.Is(err, fs.ErrPermission) {
-			t.Errorf("%s: error = %v; want one that names fn/h.txt", what, err)
-		}
-	}
-}
-
 func TestCancelledContextEndsReading(t *testing.T) {
 	t.Parallel()
 	c := newProject(t, basics()).mustPrepare(t)

@@ -1,7 +1,6 @@
 package builder
 
 import (
-	"crypto/x509"
 	"errors"
 	"io/fs"
 	"os"
@@ -61,20 +60,5 @@ func TestNativePrunesWhatNoBuildUses(t *testing.T) {
 	}
 	if n.prune(now.Add(-time.Hour)); there(again) {
 		t.Error("a clock that was set back keeps the cache from being pruned")
-	}
-}
-
-func TestNativeGoImageTrustsCertificateAuthorities(t *testing.T) {
-	t.Parallel()
-	needTool(t, "go")
-	n := newNative(t)
-	p := newProject(t, map[string]string{"fn/handler.go": goHandler})
-	n.mustBuild(t, Request{Context: p.embedded(t, "golang-middleware"), Image: "me/fn:1", Outputs: []Output{{Kind: OutputEngine}}})
-	content, err := os.ReadFile(filepath.Join(unpack(t, n.image(t, "me/fn:1")), rootsFile))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if !x509.NewCertPool().AppendCertsFromPEM(content) {
-		t.Error("the file holds no certificates")
 	}
 }

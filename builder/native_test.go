@@ -136,7 +136,12 @@ func unpack(t *testing.T, img v1.Image) string {
 // serve starts the image as the process runtime does, and returns its address.
 func serve(t *testing.T, img v1.Image, env ...string) string {
 	t.Helper()
-	dir := unpack(t, img)
+	return serveFrom(t, img, unpack(t, img), env...)
+}
+
+// serveFrom starts the image that is unpacked in dir.
+func serveFrom(t *testing.T, img v1.Image, dir string, env ...string) string {
+	t.Helper()
 	file, err := img.ConfigFile()
 	if err != nil {
 		t.Fatal(err)
