@@ -77,6 +77,9 @@ func (e *Env) sendOne(
 	for _, w := range sent.Warnings {
 		e.warnf("%s", w)
 	}
+	if sent.Runtime != "" {
+		e.progressf("Function %s: runtime %s.", d.Service, sent.Runtime)
+	}
 	if sent.Updated {
 		e.progressf("Function %s already exists, attempting rolling-update.", d.Service)
 	}

@@ -81,14 +81,15 @@ func TestFunctionLifecycle(t *testing.T) {
 	}
 }
 
-// TestDeployTellsWarnings: what a gateway will not honour reaches the user.
-func TestDeployTellsWarnings(t *testing.T) {
+// TestDeployTellsRemarks: what a gateway will not honour, and what it chose, reaches the user.
+func TestDeployTellsRemarks(t *testing.T) {
 	t.Parallel()
 	s := gatewaytest.New(t, gatewaytest.Options{})
-	s.Inject(gatewaytest.Fault{Method: "PUT", Handler: gatewaytest.Reply(200, "", `Warning: 299 local "no \"cpu\" limit here"`)})
+	s.Inject(gatewaytest.Fault{Method: "PUT", Handler: gatewaytest.Reply(200, "", `Warning: 299 local "no \"cpu\" limit here"`,
+		`X-Function-Runtime: "docker (image \"a\"\nis not native)"`)})
 	sent, err := client(t, s.URL, nil).Deploy(t.Context(), schema.FunctionDeployment{Service: "a", Image: "r/a:1"})
-	if err != nil || len(sent.Warnings) != 1 || sent.Warnings[0] != "no \"cpu\" limit here" {
-		t.Errorf("Deploy = %+v, %v; want the warning", sent, err)
+	if err != nil || len(sent.Warnings) != 1 || sent.Warnings[0] != "no \"cpu\" limit here" || sent.Runtime != "docker (image \"a\" is not native)" {
+		t.Errorf("Deploy = %+v, %v; want the warning and the runtime", sent, err)
 	}
 }
 

@@ -33,6 +33,9 @@ type Deployed struct {
 
 	// Warnings are what the server cannot honour of an accepted deployment, from Warning headers (RFC 7234 5.5).
 	Warnings []string
+
+	// Runtime is what the function runs as, and why, where the server chose: see [schema.RuntimeHeader].
+	Runtime string
 }
 
 // Functions lists the functions of a namespace in the server's order; an empty
@@ -114,7 +117,11 @@ func (c *Client) Create(ctx context.Context, d schema.FunctionDeployment) (Deplo
 func (c *Client) deploy(ctx context.Context, method string, d schema.FunctionDeployment) (Deployed, error) {
 	var sent Deployed
 	k := deployment(method, d)
-	k.head = func(h http.Header) { sent.Warnings = warnings(h) }
+	k.head = func(h http.Header) {
+		sent.Warnings = warnings(h)
+		text, _ := strconv.Unquote(h.Get(schema.RuntimeHeader)) // without one, there is nothing to say
+		sent.Runtime = clean(text)
+	}
 	var err error
 	if sent.Status, err = c.do(ctx, k, nil); err != nil {
 		return Deployed{}, err

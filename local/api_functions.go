@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"net/http"
 	goruntime "runtime"
+	"strconv"
 	"strings"
 	"time"
 
@@ -110,7 +111,7 @@ func (s *Server) updateFunction(w http.ResponseWriter, r *http.Request) {
 
 // deploy runs a deployment to its end, also when the client goes away, unless the platform stops. It answers when the function is ready, when it
 // failed, or after deployWait.
-func (s *Server) deploy(w http.ResponseWriter, r *http.Request, run func(context.Context, schema.FunctionDeployment) ([]string, error)) {
+func (s *Server) deploy(w http.ResponseWriter, r *http.Request, run func(context.Context, schema.FunctionDeployment) (remarks, error)) {
 	var d schema.FunctionDeployment
 	if !readBody(w, r, &d) {
 		return
@@ -118,15 +119,15 @@ func (s *Server) deploy(w http.ResponseWriter, r *http.Request, run func(context
 	d.Namespace = cmp.Or(d.Namespace, DefaultNamespace)
 	ref := runtime.Ref{Name: d.Service, Namespace: d.Namespace}
 	type outcome struct {
-		notes []string
-		err   error
+		said remarks
+		err  error
 	}
 	done := make(chan outcome, 1)
 	ctx, cancel := s.streamContext(context.WithoutCancel(r.Context()))
 	go func() {
 		defer cancel()
-		notes, err := run(ctx, d)
-		done <- outcome{notes, err}
+		said, err := run(ctx, d)
+		done <- outcome{said, err}
 		if err != nil && r.Context().Err() != nil {
 			s.cfg.Log.Warn("deployment failed", "function", ref.String(), "error", err)
 		}
@@ -139,8 +140,11 @@ func (s *Server) deploy(w http.ResponseWriter, r *http.Request, run func(context
 			s.refuseDeploy(w, r, ref, o.err)
 			return
 		}
-		for _, note := range o.notes {
+		for _, note := range o.said.notes {
 			w.Header().Add("Warning", warning(note))
+		}
+		if o.said.choice != "" {
+			w.Header().Set(schema.RuntimeHeader, strconv.Quote(o.said.choice))
 		}
 	case <-t.C:
 		w.Header().Add("Warning", warning(fmt.Sprintf("function %s is not ready yet", d.Service)))

@@ -103,10 +103,10 @@ func (fl *fleet) runtime(kind runtime.Kind) runtime.Runtime {
 
 // create deploys a new function. It fails with errExists if there is one. The function stays, and is tried again, when
 // its replicas do not become healthy; the error says so.
-func (fl *fleet) create(ctx context.Context, d schema.FunctionDeployment) (notes []string, err error) {
-	rec, notes, err := fl.plan(ctx, d)
+func (fl *fleet) create(ctx context.Context, d schema.FunctionDeployment) (said remarks, err error) {
+	rec, said, err := fl.plan(ctx, d)
 	if err != nil {
-		return nil, err
+		return remarks{}, err
 	}
 	rec.Created = fl.now().UTC()
 	f := newFunction(fl, rec.ref())
@@ -115,11 +115,11 @@ func (fl *fleet) create(ctx context.Context, d schema.FunctionDeployment) (notes
 	fl.mu.Lock()
 	if fl.closing {
 		fl.mu.Unlock()
-		return nil, errClosing
+		return remarks{}, errClosing
 	}
 	if fl.functions[f.ref] != nil {
 		fl.mu.Unlock()
-		return nil, errExists
+		return remarks{}, errExists
 	}
 	fl.functions[f.ref] = f
 	fl.mu.Unlock()
@@ -130,30 +130,30 @@ func (fl *fleet) create(ctx context.Context, d schema.FunctionDeployment) (notes
 		f.mu.Unlock()
 		fl.forget(f)
 	}
-	return notes, err
+	return said, err
 }
 
 // update deploys a function that exists; otherwise it fails with errNoFunction. A failed update changes nothing.
-func (fl *fleet) update(ctx context.Context, d schema.FunctionDeployment) (notes []string, err error) {
+func (fl *fleet) update(ctx context.Context, d schema.FunctionDeployment) (remarks, error) {
 	f := fl.lookup(runtime.Ref{Name: d.Service, Namespace: cmp.Or(d.Namespace, DefaultNamespace)})
 	if f == nil {
-		return nil, errNoFunction
+		return remarks{}, errNoFunction
 	}
 	if err := f.lock(ctx); err != nil {
-		return nil, err
+		return remarks{}, err
 	}
 	defer f.unlock()
-	rec, notes, err := fl.plan(ctx, d)
+	rec, said, err := fl.plan(ctx, d)
 	if err != nil {
-		return nil, err
+		return remarks{}, err
 	}
 	if fl.isClosing() {
-		return nil, errClosing
+		return remarks{}, errClosing
 	}
 	old := f.current()
 	rec.Created = old.Created
 	rec.Replicas = max(rec.Replicas, old.Replicas)
-	return notes, f.rollOut(ctx, rec)
+	return said, f.rollOut(ctx, rec)
 }
 
 func (fl *fleet) isClosing() bool {
@@ -165,40 +165,46 @@ func (fl *fleet) isClosing() bool {
 // maxReplicas bounds a function on one machine.
 const maxReplicas = 100
 
-// plan checks a deployment and turns it into what is recorded. Notes are what cannot be honoured.
-func (fl *fleet) plan(ctx context.Context, d schema.FunctionDeployment) (record, []string, error) {
+// remarks are what whoever deploys is to know.
+type remarks struct {
+	notes  []string // what cannot be honoured
+	choice string   // the runtime, and why it is this one; empty where there is only one
+}
+
+// plan checks a deployment and turns it into what is recorded.
+func (fl *fleet) plan(ctx context.Context, d schema.FunctionDeployment) (record, remarks, error) {
 	d.Namespace = cmp.Or(d.Namespace, DefaultNamespace)
 	if !validName(d.Service) {
-		return record{}, nil, badInput("function name %q is not valid: at most 63 of a-z, 0-9 and -, beginning and ending with a letter or digit", d.Service)
+		return record{}, remarks{}, badInput("function name %q is not valid: at most 63 of a-z, 0-9 and -, beginning and ending with a letter or digit", d.Service)
 	}
 	if err := fl.checkNamespace(d.Namespace); err != nil {
-		return record{}, nil, err
+		return record{}, remarks{}, err
 	}
 	if d.Image == "" {
-		return record{}, nil, badInput("function %s: no image given", d.Service)
+		return record{}, remarks{}, badInput("function %s: no image given", d.Service)
 	}
 	if err := fl.checkSecrets(d); err != nil {
-		return record{}, nil, err
+		return record{}, remarks{}, err
 	}
 	rec := record{Version: stateVersion, Deployment: d, Replicas: minReplicas(d.Labels)}
 	digest, found, err := fl.images.Resolve(d.Image)
 	if err != nil {
-		return record{}, nil, badInput("image %q: %v", d.Image, err)
+		return record{}, remarks{}, badInput("image %q: %v", d.Image, err)
 	}
 	if found {
 		rec.Digest = digest
 	}
 	spec, err := fl.spec(rec)
 	if err != nil {
-		return record{}, nil, err
+		return record{}, remarks{}, err
 	}
-	rt, digest, err := fl.choose(ctx, spec)
+	rt, digest, choice, err := fl.choose(ctx, spec)
 	if err != nil {
-		return record{}, nil, err
+		return record{}, remarks{}, err
 	}
 	rec.Runtime, rec.Digest = rt.Kind(), digest
 	rec.Revision, err = revision(rec)
-	return rec, rt.Notes(spec), err
+	return rec, remarks{rt.Notes(spec), choice}, err
 }
 
 // checkSecrets refuses secrets that do not exist. Only deployments are refused for them: a function goes on, and comes
@@ -217,27 +223,28 @@ func (fl *fleet) checkSecrets(d schema.FunctionDeployment) error {
 }
 
 // choose returns the first runtime that can run spec, and what the image's name means to it. Where there was a choice,
-// the log says what was chosen, and why.
-func (fl *fleet) choose(ctx context.Context, spec runtime.Spec) (runtime.Runtime, string, error) {
+// it says what was chosen, and why, to the log too.
+func (fl *fleet) choose(ctx context.Context, spec runtime.Spec) (rt runtime.Runtime, digest, choice string, err error) {
 	var reasons []string
-	for _, rt := range fl.runtimes {
-		digest, err := usable(ctx, rt, spec)
+	for _, rt = range fl.runtimes {
+		digest, err = usable(ctx, rt, spec)
 		if err == nil {
 			if len(fl.runtimes) > 1 {
 				why := cmp.Or(strings.Join(reasons, "; "), "the image is made for it")
+				choice = fmt.Sprintf("%s (%s)", rt.Kind(), why)
 				fl.log.Info("runtime chosen", "function", spec.Ref.String(), "runtime", rt.Kind(), "reason", why)
 			}
-			return rt, digest, nil
+			return rt, digest, choice, nil
 		}
 		if !errors.Is(err, runtime.ErrUnsupported) && !errors.Is(err, runtime.ErrNoImage) {
-			return nil, "", fmt.Errorf("%s: %w", rt.Kind(), err)
+			return nil, "", "", fmt.Errorf("%s: %w", rt.Kind(), err)
 		}
 		reasons = append(reasons, fmt.Sprintf("%s: %v", rt.Kind(), err))
 	}
 	if len(reasons) == 0 {
 		reasons = []string{"this platform has no runtime"}
 	}
-	return nil, "", badInput("image %q cannot be run: %s", spec.Image, strings.Join(reasons, "; "))
+	return nil, "", "", badInput("image %q cannot be run: %s", spec.Image, strings.Join(reasons, "; "))
 }
 
 // usable says whether rt can run spec, and what the image's name means to it.

@@ -2,6 +2,11 @@ package schema
 
 import "time"
 
+// RuntimeHeader is a header of an accepted deployment: what the function runs as, and why, as a quoted Go string.
+//
+// Source of truth: the local platform, where it has several runtimes. No other gateway sends it.
+const RuntimeHeader = "X-Function-Runtime"
+
 // FunctionDeployment asks a gateway to create or update a function.
 //
 // Source of truth: POST and PUT /system/functions of the gateway API.
