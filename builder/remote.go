@@ -149,7 +149,7 @@ func (r *Remote) Build(ctx context.Context, req Request, on func(Event)) (Result
 		return Result{}, fmt.Errorf("remote builder %s answered with status code %d%s", r.URL.Host, res.StatusCode, excerpt(res.Body))
 	}
 	tell(EventStep, "building remotely")
-	if err := follow(res.Body, tell); err != nil {
+	if err := follow(res.Body, req.Image, tell); err != nil {
 		if ctx.Err() != nil {
 			err = context.Cause(ctx)
 		}
@@ -320,14 +320,13 @@ func (r *Remote) fetchKey(ctx context.Context) (string, error) {
 // remoteStatus is one line of a builder's answer.
 type remoteStatus struct {
 	Log    []string `json:"log"`
-	Image  string   `json:"image"`
 	Status string   `json:"status"`
 	Error  string   `json:"error"`
 }
 
-// follow reads the answer to its end. Only one that says success is a success:
+// follow reads the answer about an image to its end. Only one that says success is a success:
 // a stream that breaks off is not.
-func follow(body io.Reader, tell func(EventKind, string)) error {
+func follow(body io.Reader, image string, tell func(EventKind, string)) error {
 	succeeded := false
 	for lines := json.NewDecoder(body); ; {
 		var s remoteStatus
@@ -345,7 +344,7 @@ func follow(body io.Reader, tell func(EventKind, string)) error {
 		case "success":
 			succeeded = true
 		case "failed", "failure":
-			return fmt.Errorf("remote build of %q failed: %s", s.Image, s.Error)
+			return fmt.Errorf("remote build of %q failed: %s", image, s.Error)
 		}
 	}
 	if !succeeded {

@@ -148,7 +148,7 @@ func TestRemoteRecognisesEveryFailure(t *testing.T) {
 		change func(*remoteBuilder, *Remote)
 		want   string
 	}{
-		"failed":            {func(b *remoteBuilder, _ *Remote) { b.answer = `{"status":"failed","error":"boom"}` }, "boom"},
+		"failed":            {func(b *remoteBuilder, _ *Remote) { b.answer = `{"status":"failed","error":"boom"}` }, `"me/fn:1" failed: boom`},
 		"failure":           {func(b *remoteBuilder, _ *Remote) { b.answer = `{"status":"failure","error":"boom"}` }, "boom"},
 		"no final status":   {func(b *remoteBuilder, _ *Remote) { b.answer = `{"status":"in_progress"}` }, "succeeded"},
 		"nothing":           {func(b *remoteBuilder, _ *Remote) { b.answer = "" }, "succeeded"},

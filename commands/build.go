@@ -11,6 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/faas-cli/faas-cli/builder"
 	"github.com/faas-cli/faas-cli/internal/output"
 	"github.com/faas-cli/faas-cli/stack"
 )
@@ -152,6 +153,15 @@ func jobErrors(jobs []*job) error {
 	return errors.Join(errs...)
 }
 
+// platformList lists platforms for people.
+func platformList(platforms []builder.Platform) string {
+	names := make([]string, len(platforms))
+	for i, p := range platforms {
+		names[i] = p.String()
+	}
+	return strings.Join(names, ", ")
+}
+
 // printJobs says what would be built, with what and why. Values of build
 // arguments may be secret, so only their names are shown.
 func printJobs(w io.Writer, jobs []*job, to buildTarget) error {
@@ -168,6 +178,12 @@ func printJobs(w io.Writer, jobs []*job, to buildTarget) error {
 			fmt.Fprintf(&b, "  handler:   %s\n", j.fn.Handler)
 			if j.choice.engine != nil {
 				fmt.Fprintf(&b, "  engine:    %s (%s)\n", j.choice.caps.Name, j.choice.why)
+			}
+			if len(j.request.Platforms) > 0 {
+				fmt.Fprintf(&b, "  platforms: %s\n", platformList(j.request.Platforms))
+			}
+			if len(j.request.ExtraTags) > 0 {
+				fmt.Fprintf(&b, "  tags:      %s\n", strings.Join(j.request.ExtraTags, ", "))
 			}
 			if args := slices.Sorted(maps.Keys(j.request.Args)); len(args) > 0 {
 				fmt.Fprintf(&b, "  arguments: %s\n", strings.Join(args, ", "))

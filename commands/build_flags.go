@@ -72,7 +72,8 @@ func (o progressFlags) silent() bool {
 }
 
 // remoteFlags name a remote builder. The environment gives what is not given
-// on the command line; build and local-run have only the environment.
+// on the command line; build has only the environment, and local-run, which builds
+// for this machine, has neither.
 type remoteFlags struct{ url, payloadSecret, publicKey string }
 
 func (o *remoteFlags) register(cmd *cobra.Command) {

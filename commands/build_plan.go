@@ -90,6 +90,11 @@ func (e *Env) planBuilds(ctx context.Context, f buildFlags, st *stack.File, jobs
 		}
 	}
 	w.engines = e.newBuildEngines(f, to)
+	if f.remote.url != "" && !f.shrinkwrap { // what is wrong with it is wrong for all
+		if _, err := w.engines.remote(ctx); err != nil {
+			return nil, errors.Join(err, w.Close())
+		}
+	}
 	if err := w.prepare(ctx, f, st, to); err != nil {
 		return nil, errors.Join(err, w.Close())
 	}

@@ -26,13 +26,17 @@ func (e *Env) reportOutcomes(outcomes []outcome, format output.Format, metadataF
 			return err
 		}
 	}
-	if outcomes == nil {
+	if outcomes == nil { // everything was refused
+		if format == output.Table || format == output.Wide {
+			return nil
+		}
 		outcomes = []outcome{}
 	}
 	if format == output.Table && slices.ContainsFunc(outcomes, func(o outcome) bool { return o.Folder != "" }) {
 		return writeLine(e.Term.Out, contextLines(outcomes))
 	}
-	return outcomePrinter(format).List(e.Term.Out, outcomes)
+	shipped := slices.ContainsFunc(outcomes, func(o outcome) bool { return o.shipped && o.Digest != "" })
+	return outcomePrinter(format, shipped).List(e.Term.Out, outcomes)
 }
 
 // contextLines say where the build contexts are.
@@ -47,7 +51,9 @@ func contextLines(outcomes []outcome) string {
 	return strings.Join(lines, "\n")
 }
 
-func outcomePrinter(f output.Format) output.Printer[outcome] {
+// outcomePrinter prints digests too where images went to a registry: that is
+// how others know them.
+func outcomePrinter(f output.Format, shipped bool) output.Printer[outcome] {
 	return output.Printer[outcome]{Format: f, Name: func(o outcome) string { return o.Name },
 		Columns: []output.Column[outcome]{
 			{Header: "Function", Value: func(o outcome) string { return o.Name }},
@@ -61,7 +67,7 @@ func outcomePrinter(f output.Format) output.Printer[outcome] {
 				return progress.Bytes(o.Size)
 			}},
 			{Header: "Engine", Wide: true, Value: func(o outcome) string { return o.Engine }},
-			{Header: "Digest", Wide: true, Value: func(o outcome) string { return o.Digest }},
+			{Header: "Digest", Wide: !shipped, Value: func(o outcome) string { return o.Digest }},
 		}}
 }
 

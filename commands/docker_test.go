@@ -11,6 +11,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"strings"
 	"sync"
 	"syscall"
 	"testing"
@@ -147,6 +148,19 @@ func (i *ctrlC) leavesNothing() {
 }
 
 const waitingDockerfile = "FROM scratch\nCOPY function /function\nRUN [\"/function\", \"wait\", %q]\n"
+
+func TestDockerPushOfWhatWasNotBuilt(t *testing.T) {
+	t.Parallel()
+	i := newCtrlC(t, "http://gw.example:8080", enginetest.FunctionDockerfile)
+	if code := Main(t.Context(), i.env, []string{"push"}); code != exitFailed {
+		t.Errorf("exit code %d", code)
+	}
+	for _, want := range []string{"neither in the image store nor in the container engine", "hint: build it first: faas-cli build"} {
+		if !strings.Contains(i.said.String(), want) {
+			t.Errorf("it lacks %q:\n%s", want, i.said)
+		}
+	}
+}
 
 func TestDockerInterruptedBuild(t *testing.T) {
 	t.Parallel()

@@ -102,7 +102,6 @@ func (o localRunOptions) validate() error {
 
 // runLocalRun prints, or builds and runs.
 func runLocalRun(ctx context.Context, env *Env, o localRunOptions) error {
-	o.build.remote = o.build.remote.complete(env)
 	if o.watch && !o.build.print {
 		return env.watchLocally(ctx, o)
 	}

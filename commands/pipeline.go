@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -62,6 +63,7 @@ type outcome struct {
 	Time   float64 `json:"seconds"`
 	URL    string  `json:"url,omitempty"`
 
+	shipped  bool             // the image is in a registry
 	accepted gateway.Accepted // the gateway's answer to a deployment
 }
 
@@ -177,6 +179,7 @@ func buildStage(limit int) stage {
 			return err
 		}
 		out.Status, out.Engine, out.Digest, out.Size = "built", j.choice.caps.Name, r.Digest.String(), r.Size
+		out.shipped = slices.ContainsFunc(j.request.Outputs, func(o builder.Output) bool { return o.Kind == builder.OutputRegistry })
 		if r.Skipped {
 			out.Status = statusUnchanged
 			show.Step(j.fn.Name, "unchanged, not built again")

@@ -132,7 +132,7 @@ func (p *pusher) stage(limit int) stage {
 		if err != nil {
 			return fmt.Errorf("push %s: %w", j.fn.Name, err)
 		}
-		out.Status = "pushed"
+		out.Status, out.shipped = "pushed", !p.to.local
 		if p.to.local {
 			out.Status = "handed over"
 		}
@@ -143,8 +143,10 @@ func (p *pusher) stage(limit int) stage {
 	})
 }
 
-// errNotBuilt says that there is no image to push.
-var errNotBuilt = errors.New("it is neither in the image store nor in the container engine")
+// notBuilt says that there is no image to push.
+func notBuilt(image string) error {
+	return withHint(fmt.Errorf("image %q is neither in the image store nor in the container engine", image), "build it first: faas-cli build")
+}
 
 // push finds the image where it was built. The image store comes first: a build
 // by the container engine takes the name out of it.
@@ -169,7 +171,7 @@ func (p *pusher) push(ctx context.Context, image string, on func(builder.Event))
 	}
 	client, err := p.conn.get(ctx)
 	if engine.IsUnavailable(err) {
-		return "", withHint(fmt.Errorf("image %q: %w", image, errNotBuilt), "build it first: faas-cli build")
+		return "", notBuilt(image)
 	}
 	if err != nil {
 		return "", err
@@ -178,7 +180,13 @@ func (p *pusher) push(ctx context.Context, image string, on func(builder.Event))
 		return p.inEngine(ctx, client, image)
 	}
 	on(builder.Event{Kind: builder.EventStep, Text: "pushing " + image})
-	return client.Push(ctx, image, engineProgress(on))
+	d, err := client.Push(ctx, image, engineProgress(on))
+	if err != nil {
+		if _, missing := client.Image(ctx, image); errors.Is(missing, engine.ErrNotFound) {
+			return "", notBuilt(image)
+		}
+	}
+	return d, err
 }
 
 // inEngine makes sure that the local platform, which runs containers of the
@@ -186,7 +194,7 @@ func (p *pusher) push(ctx context.Context, image string, on func(builder.Event))
 func (p *pusher) inEngine(ctx context.Context, client *engine.Client, image string) (string, error) {
 	img, err := client.Image(ctx, image)
 	if errors.Is(err, engine.ErrNotFound) {
-		return "", withHint(fmt.Errorf("image %q: %w", image, errNotBuilt), "build it first: faas-cli build")
+		return "", notBuilt(image)
 	}
 	return img.ID, err
 }
