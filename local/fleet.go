@@ -46,6 +46,8 @@ type fleet struct {
 	mu        sync.RWMutex
 	functions map[runtime.Ref]*function
 	closing   bool
+
+	slots sync.WaitGroup // those of every function, and those that were retired and have not ended yet
 }
 
 var (
@@ -461,4 +463,5 @@ func (fl *fleet) close() {
 		})
 	}
 	g.Wait()
+	fl.slots.Wait()
 }

@@ -103,6 +103,27 @@ func TestPlatformKeepsANewFunctionThatCrashesForItsLogs(t *testing.T) {
 	p.call("/function/hello", "")
 }
 
+func TestPlatformStopsOnlyWhenRetiredReplicasHaveEnded(t *testing.T) {
+	t.Parallel()
+	p := startPlatform(t, t.TempDir())
+	for name, retire := range map[string]func(){
+		"updated": func() { p.want(http.StatusAccepted, "PUT", "/system/functions", deployment("updated")) },
+		"scaled": func() {
+			p.want(http.StatusAccepted, "POST", "/system/scale-function/scaled", map[string]any{"serviceName": "scaled", "replicas": 0})
+		},
+	} {
+		p.want(http.StatusAccepted, "POST", "/system/functions", deployment(name, "linger=1s"))
+		retire()
+	}
+	if err := p.stop(); err != nil {
+		t.Fatal(err)
+	}
+	left, err := filepath.Glob(filepath.Join(p.dir, "process", "run", "*-*"))
+	if err != nil || len(left) > 0 {
+		t.Errorf("replicas that still run: %q, %v", left, err)
+	}
+}
+
 func TestPlatformGivesAProcessNothingOfTheUsersEnvironment(t *testing.T) {
 	t.Parallel()
 	p := startPlatform(t, t.TempDir())

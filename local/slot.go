@@ -42,7 +42,7 @@ func startSlot(ctx context.Context, f *function, rt runtime.Runtime, spec runtim
 		done: make(chan struct{}), first: make(chan error, 1), again: make(chan struct{}, 1),
 	}
 	ctx, s.cancel = context.WithCancel(context.WithoutCancel(ctx)) // it outlives the request that wanted it
-	go s.run(ctx, adopted)
+	f.fleet.slots.Go(func() { s.run(ctx, adopted) })
 	return s
 }
 

@@ -117,7 +117,8 @@ func ImageOf(command []string, env ...string) (v1.Image, error) {
 //	/big?mib=         a large answer
 //	otherwise         method, path, query, body and X- headers, as JSON
 //
-// Its environment: crash=1 ends it at once, deaf=1 keeps it from ending on SIGTERM, echo=1 makes it answer with the
+// Its environment: crash=1 ends it at once, deaf=1 keeps it from ending on SIGTERM, linger says for how long it
+// goes on after that, echo=1 makes it answer with the
 // body of the request, version is part of the answers.
 func Function() {
 	if os.Getenv("crash") == "1" {
@@ -129,6 +130,8 @@ func Function() {
 	signal.Notify(signals, syscall.SIGTERM)
 	go func() {
 		<-signals
+		linger, _ := time.ParseDuration(os.Getenv("linger"))
+		time.Sleep(linger)
 		if os.Getenv("deaf") != "1" {
 			_ = srv.Shutdown(context.Background())
 			os.Exit(0)
