@@ -152,6 +152,15 @@ func (p *Project) pullCommit(ctx context.Context, src Source, commit string, wan
 		bases = append(bases, w.Base)
 	}
 	digests, err := p.Fetcher.Fetch(ctx, src, commit, bases)
+	if errors.Is(err, ErrNotFound) && len(wants) > 1 { // the others may be there
+		var all []Pulled
+		var errs []error
+		for _, w := range wants {
+			pulled, err := p.pullCommit(ctx, src, commit, []Want{w}, o)
+			all, errs = append(all, pulled...), append(errs, err)
+		}
+		return all, errors.Join(errs...)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -309,7 +318,7 @@ func (p *Project) PullAll(ctx context.Context, reqs []Request, o PullOptions) ([
 	}
 	var all []Pulled
 	for i, r := range reqs {
-		if errs[i] != nil {
+		if errs[i] != nil && (commits[i] == "" || !errors.Is(errs[i], ErrNotFound)) {
 			continue
 		}
 		var pulled []Pulled
