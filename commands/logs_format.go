@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/faas-cli/faas-cli/gateway"
+	"github.com/faas-cli/faas-cli/internal/output"
 	"github.com/faas-cli/faas-cli/internal/term"
 )
 
@@ -69,6 +70,9 @@ func (p *logPrinter) print(rec *gateway.LogRecord, prefix string) error {
 		var err error
 		if line, err = rec.AppendJSON(line); err != nil {
 			return err
+		}
+		if p.sanitize {
+			line = output.EscapeControls(line)
 		}
 	case logKeyValue:
 		line = p.keyValue(line, rec)

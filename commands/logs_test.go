@@ -201,17 +201,20 @@ func TestLogsOnATerminalDoNotSteerIt(t *testing.T) {
 	t.Parallel()
 	var out bytes.Buffer
 	tm := term.Test(strings.NewReader(""), &out, io.Discard)
-	for _, tty := range []bool{false, true} {
-		out.Reset()
-		tm.OutTTY = tty
-		p := newLogPrinter(tm, logsOptions{format: logPlain})
-		var rec gateway.LogRecord
-		err := gateway.NewLogDecoder(strings.NewReader(`{"text":"a\u001b[2Jb\r\n"}`)).Next(&rec)
-		if err := errors.Join(err, p.print(&rec, ""), p.flush()); err != nil {
-			t.Fatal(err)
-		}
-		if steered := strings.Contains(out.String(), "\x1b"); steered == tty {
-			t.Errorf("on a terminal: %v, printed %q", tty, out.String())
+	for _, format := range []logFormat{logPlain, logKeyValue, logJSON} {
+		for _, tty := range []bool{false, true} {
+			out.Reset()
+			tm.OutTTY = tty
+			p := newLogPrinter(tm, logsOptions{format: format})
+			var rec gateway.LogRecord
+			line := `{"name":"","namespace":"","instance":"","timestamp":"2026-01-02T03:04:05Z","text":"a\u001b[2Jb` + "\u009b" + `2J\r\n"}` + "\n"
+			err := gateway.NewLogDecoder(strings.NewReader(line)).Next(&rec)
+			if err := errors.Join(err, p.print(&rec, ""), p.flush()); err != nil {
+				t.Fatal(err)
+			}
+			if steered := strings.ContainsAny(out.String(), "\x1b\u009b"); steered == tty {
+				t.Errorf("%s on a terminal: %v, printed %q", format, tty, out.String())
+			}
 		}
 	}
 }

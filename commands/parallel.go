@@ -47,8 +47,10 @@ func inParallel(n, limit int, job func(i int) error, done func(i int, err error)
 	})
 	var g errgroup.Group
 	g.SetLimit(limit)
-	for i := range n {
+	var next atomic.Int64 // so that they begin in order, whichever goroutine comes first
+	for range n {
 		g.Go(func() error {
+			i := int(next.Add(1)) - 1
 			defer close(finished[i])
 			if pointless.Load() {
 				errs[i] = errNotTried

@@ -8,6 +8,7 @@ import (
 	"io"
 	"slices"
 	"strings"
+	"unicode"
 	"unicode/utf8"
 
 	"gopkg.in/yaml.v3"
@@ -137,12 +138,37 @@ func (p Printer[T]) table(w io.Writer, rows []T) error {
 }
 
 // WriteJSON writes v indented by two blanks with a final newline, and leaves
-// <, > and & as they are: the reader is no browser.
+// <, > and & as they are: the reader is no browser. It may be a terminal,
+// though: see [EscapeControls].
 func WriteJSON(w io.Writer, v any) error {
-	enc := json.NewEncoder(w)
+	var b bytes.Buffer
+	enc := json.NewEncoder(&b)
 	enc.SetEscapeHTML(false)
 	enc.SetIndent("", "  ")
-	return enc.Encode(v)
+	if err := enc.Encode(v); err != nil {
+		return err
+	}
+	_, err := w.Write(EscapeControls(b.Bytes()))
+	return err
+}
+
+// EscapeControls escapes what could steer a terminal and JSON lets stand as it
+// is: DEL, the C1 controls and Unicode's bidirectional overrides. The text, which
+// is JSON, means the same after it.
+func EscapeControls(text []byte) []byte {
+	steers := func(r rune) bool { return r >= 0x7f && (unicode.IsControl(r) || unicode.Is(unicode.Bidi_Control, r)) }
+	if !bytes.ContainsFunc(text, steers) {
+		return text
+	}
+	escaped := make([]byte, 0, len(text)+64)
+	for _, r := range string(text) {
+		if steers(r) {
+			escaped = fmt.Appendf(escaped, `\u%04x`, r)
+		} else {
+			escaped = utf8.AppendRune(escaped, r)
+		}
+	}
+	return escaped
 }
 
 // WriteYAML writes v with the keys that its JSON form has, in the same order.

@@ -2,7 +2,10 @@ package output
 
 import (
 	"bytes"
+	"encoding/json"
+	"strings"
 	"testing"
+	"unicode"
 )
 
 type row struct {
@@ -56,5 +59,28 @@ func TestFormatSetRefusesUnknown(t *testing.T) {
 	}
 	if err := f.Set("JSON"); err != nil || f != JSON {
 		t.Errorf("JSON in capitals: %v, %v", f, err)
+	}
+}
+
+// TestJSONDoesNotSteerTerminals ensures that text of a server can be printed
+// as JSON, and is the same for whoever reads it.
+func TestJSONDoesNotSteerTerminals(t *testing.T) {
+	t.Parallel()
+	in := row{Name: "a\x1b[2J\u009b2J\x7f\u202eb", Image: "größe 😀\u2028"}
+	var b bytes.Buffer
+	if err := WriteJSON(&b, in); err != nil {
+		t.Fatal(err)
+	}
+	for _, r := range b.String() {
+		if r != '\n' && (unicode.IsControl(r) || unicode.Is(unicode.Bidi_Control, r)) {
+			t.Errorf("%q has %U in it", b.String(), r)
+		}
+	}
+	if !strings.Contains(b.String(), "größe 😀") {
+		t.Errorf("%s: what is harmless was escaped", b.String())
+	}
+	var got row
+	if err := json.Unmarshal(b.Bytes(), &got); err != nil || got.Name != in.Name || got.Image != in.Image {
+		t.Errorf("read back %+v, %v", got, err)
 	}
 }
