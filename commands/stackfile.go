@@ -116,6 +116,9 @@ func (e *Env) stackOptions(o stackFlags) (stack.LoadOptions, error) {
 		Select: stack.Selector{Filter: o.filter, Regex: o.regex},
 		Strict: o.strict,
 	}
+	if err := opts.Select.Check(); err != nil {
+		return opts, &UsageError{Err: err}
+	}
 	if !o.envsubst {
 		return opts, nil
 	}

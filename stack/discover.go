@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 )
 
 // Discovered says which stack files a command reads.
@@ -39,10 +40,13 @@ func Discover(dir string, files []string) (Discovered, error) {
 		case err == nil:
 		case errors.Is(err, fs.ErrNotExist) && len(files) == 1 && (path == "stack.yaml" || path == "stack.yml"):
 			d, err := search(dir)
-			if err == nil && len(d.Paths) > 0 {
+			switch {
+			case err != nil:
+			case len(d.Paths) > 0:
 				d.Notes = append(d.Notes, fmt.Sprintf("%s does not exist, using %s", path, d.Paths[0]))
-			}
-			if err == nil && len(d.Paths) == 0 && len(d.Candidates) == 0 {
+			case len(d.Candidates) > 0: // a command that can do without uses none
+				d.Notes = append(d.Notes, fmt.Sprintf("%s does not exist, and none of %s is chosen", path, strings.Join(d.Candidates, ", ")))
+			default:
 				return Discovered{}, namePath(fs.ErrNotExist, path)
 			}
 			return d, err

@@ -13,6 +13,12 @@ type Selector struct {
 	Regex  string // RE2, found anywhere in the name; empty: none
 }
 
+// Check says whether the selector can be used.
+func (s Selector) Check() error {
+	_, err := s.matcher()
+	return err
+}
+
 // matcher compiles the selector; nil means all.
 func (s Selector) matcher() (func(name string) bool, error) {
 	switch {
