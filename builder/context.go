@@ -216,7 +216,7 @@ func (b *ContextBuilder) layHandler(handler string, dst *node) error {
 		if info, statErr := b.Project.Stat(dir); statErr == nil && !info.IsDir() {
 			err = errNoFolder
 		}
-		return fmt.Errorf("handler %q: %w", handler, cause(err))
+		return fmt.Errorf("handler %q: %w", handler, b.cause(dir, err))
 	}
 	from := &layer{what: "handler " + handler, show: filepath.ToSlash(dir)}
 	if err := from.onDisk(root); err != nil {
@@ -249,7 +249,7 @@ func (b *ContextBuilder) layExtra(extra string, dst *node) error {
 	}
 	info, err := b.Project.Stat(name)
 	if err != nil {
-		return fmt.Errorf("extra path %q: %w", extra, cause(err))
+		return fmt.Errorf("extra path %q: %w", extra, b.cause(name, err))
 	}
 	slashed := filepath.ToSlash(name)
 	from := &layer{what: "extra path " + extra, show: slashed, fsys: b.Project.FS(), dir: slashed}
@@ -303,6 +303,20 @@ func (b *ContextBuilder) inProject(p string) (string, error) {
 		return "", errOutside
 	}
 	return p, nil
+}
+
+// cause is why the path name of the project cannot be opened, in our terms where
+// a link leads out of the project.
+func (b *ContextBuilder) cause(name string, err error) error {
+	top, topErr := filepath.EvalSymlinks(b.Project.Name())
+	resolved, pathErr := filepath.EvalSymlinks(filepath.Join(b.Project.Name(), name))
+	if topErr != nil || pathErr != nil {
+		return cause(err)
+	}
+	if rel, relErr := filepath.Rel(top, resolved); relErr != nil || !filepath.IsLocal(rel) {
+		return errOutside
+	}
+	return cause(err)
 }
 
 // isState says whether a path of the project leads into the folder that holds

@@ -372,3 +372,20 @@ func TestCancelledContextEndsReading(t *testing.T) {
 		t.Errorf("fingerprint: %v", err)
 	}
 }
+
+func TestLinksOutOfTheProjectAreCalledThat(t *testing.T) {
+	t.Parallel()
+	files := basics()
+	files["link:out"] = t.TempDir()
+	p := newProject(t, files)
+	for what, source := range map[string]source{"handler": {handler: "./out"}, "extra path": {handler: "./fn"}} {
+		source.function, source.language, source.template = "fn", "tpl", p.template(t, "tpl").FS()
+		b := &ContextBuilder{Project: p.root}
+		if what != "handler" {
+			b.Extras = []string{"out"}
+		}
+		if _, err := b.prepare(t.Context(), source); !errors.Is(err, errOutside) || !strings.Contains(err.Error(), what) {
+			t.Errorf("%s: error = %v", what, err)
+		}
+	}
+}

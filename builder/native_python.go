@@ -232,7 +232,7 @@ func (t *pythonTool) install(ctx context.Context, b *nativeBuild, python, dir, t
 		name: "pip", path: python, dir: dir, env: t.n.Env,
 		args: []string{
 			"-m", "pip", "install", "--disable-pip-version-check", "--no-input", "--no-compile", "--no-warn-script-location",
-			"--target", unfinished, "-r", file,
+			"--target", unfinished, "-r", requirementsFile, // in dir, so that errors name it as the user does
 		},
 		complaint: func(line string) bool { return strings.HasPrefix(line, "ERROR:") },
 	}

@@ -408,6 +408,17 @@ func TestNativePythonSyntaxErrorHasTheUsersFileName(t *testing.T) {
 	}
 }
 
+func TestNativePythonMistakenRequirementHasItsFileName(t *testing.T) {
+	t.Parallel()
+	needTool(t, "python3")
+	n := newNative(t)
+	p := newProject(t, map[string]string{"fn/handler.py": "def handle(req): return req\n", "fn/requirements.txt": "mistaken@@@\n"})
+	_, err := n.Build(t.Context(), Request{Context: p.embedded(t, "python3-http"), Image: "me/fn:1", Outputs: []Output{{Kind: OutputLocal}}}, func(Event) {})
+	if err == nil || !strings.Contains(err.Error(), "line 1 of requirements.txt") || strings.Contains(err.Error(), n.Cache) {
+		t.Errorf("error = %v; want one with the user's file and not the cache", err)
+	}
+}
+
 func TestNativePythonIsNotForOtherMachines(t *testing.T) {
 	t.Parallel()
 	p := newProject(t, map[string]string{"fn/handler.py": "def handle(req): return req\n"})

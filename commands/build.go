@@ -139,9 +139,15 @@ func (e *Env) buildStack(ctx context.Context, f stackFlags, b buildFlags) (*stac
 		return nil, err
 	}
 	if single {
-		e.warnf("--image, --handler and --name have no effect on the functions of %s", strings.Join(d.Paths, ", "))
+		e.warnSingle(d)
 	}
 	return e.loadDiscovered(ctx, f, d)
+}
+
+// warnSingle says that the flags which describe a function without a stack file
+// are not used, as there is one.
+func (e *Env) warnSingle(d stack.Discovered) {
+	e.warnf("--image, --handler and --name have no effect on the functions of %s", strings.Join(d.Paths, ", "))
 }
 
 // jobErrors are the errors of jobs that could not be prepared, in order.

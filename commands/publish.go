@@ -67,6 +67,9 @@ func runPublish(ctx context.Context, env *Env, o publishOptions) error {
 	if err := needStack(d); err != nil {
 		return err
 	}
+	if _, single, _ := o.build.single(); single {
+		env.warnSingle(d)
+	}
 	if o.resetQemu {
 		env.warnf("--reset-qemu has no effect: set up emulators in the container engine, as with its binfmt image")
 	}

@@ -176,8 +176,9 @@ func (p *pusher) push(ctx context.Context, image string, on func(builder.Event))
 	if err != nil {
 		return "", err
 	}
-	if p.to.local {
-		return p.inEngine(ctx, client, image)
+	id, err := p.inEngine(ctx, client, image)
+	if err != nil || p.to.local {
+		return id, err
 	}
 	on(builder.Event{Kind: builder.EventStep, Text: "pushing " + image})
 	d, err := client.Push(ctx, image, engineProgress(on))
@@ -189,8 +190,8 @@ func (p *pusher) push(ctx context.Context, image string, on func(builder.Event))
 	return d, err
 }
 
-// inEngine makes sure that the local platform, which runs containers of the
-// same engine, has the image.
+// inEngine makes sure that the engine has the image. The local platform, which
+// runs containers of the same engine, then has it too.
 func (p *pusher) inEngine(ctx context.Context, client *engine.Client, image string) (string, error) {
 	img, err := client.Image(ctx, image)
 	if errors.Is(err, engine.ErrNotFound) {
