@@ -50,7 +50,7 @@ With --watch functions are built and started again when their files change.`,
   faas-cli local-run --all --watch
   faas-cli local-run hello --debug-port 5678
   faas-cli local-run hello --print`,
-		Args: atMostOne,
+		Args: optionalArg("the NAME of a function"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			o.stack.complete(cmd)
 			o.build.complete(env, cmd)

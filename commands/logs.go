@@ -49,7 +49,7 @@ up again where it was, at most five times in a row.`,
   faas-cli logs figlet --since=5m --tail=50
   faas-cli logs figlet --since=2026-01-02T15:04:05Z --tail=false -o json
   faas-cli logs --all -f`,
-		Args: atMostOne,
+		Args: optionalArg("the NAME of a function"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			o.gateway.complete(cmd)
 			o.stack.complete(cmd)

@@ -29,7 +29,7 @@ function has a replica that can answer.`,
 		Example: `  faas-cli ready && faas-cli deploy
   faas-cli ready hello --attempts 30 --interval 2s
   faas-cli ready hello --output json`,
-		Args: atMostOne,
+		Args: optionalArg("the NAME of a function"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			o.gateway.complete(cmd)
 			o.stack.complete(cmd)

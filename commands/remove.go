@@ -28,7 +28,7 @@ file that are not deployed are no error.`,
 		Example: `  faas-cli remove hello
   faas-cli remove -f stack.yaml --filter "api-*"
   faas-cli remove --output json`,
-		Args: atMostOne,
+		Args: optionalArg("the NAME of a function"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			o.gateway.complete(cmd)
 			o.stack.complete(cmd)

@@ -158,7 +158,26 @@ func exactArgs(names ...string) cobra.PositionalArgs {
 		case len(args) > len(names):
 			return usagef("%s accepts %d arg(s), received %d: %s", cmd.CommandPath(), len(names), len(args), quoteAll(args[len(names):]))
 		}
+		if i := slices.Index(args, ""); i >= 0 {
+			return emptyArg(cmd, names[i])
+		}
 		return nil
+	}
+}
+
+// emptyArg is the error of an argument such as "$UNSET". To take it for none
+// would often mean something else: all functions, or the gateway itself.
+func emptyArg(cmd *cobra.Command, name string) error {
+	return usagef("%s: %s is empty", cmd.CommandPath(), name)
+}
+
+// optionalArg allows one argument that has the name, which the message uses.
+func optionalArg(name string) cobra.PositionalArgs {
+	return func(cmd *cobra.Command, args []string) error {
+		if len(args) == 1 && args[0] == "" {
+			return emptyArg(cmd, name)
+		}
+		return atMostOne(cmd, args)
 	}
 }
 

@@ -1,6 +1,7 @@
 package commands
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"runtime"
@@ -29,7 +30,7 @@ func (o *storeFlags) registerTimeout(cmd *cobra.Command) {
 
 // complete reads what only the parsed command line knows.
 func (o *storeFlags) complete(cmd *cobra.Command) {
-	o.explicit = cmd.Flags().Changed("url")
+	o.explicit = cmd.Flags().Changed("url") && o.url != "" // as from -u "$UNSET"
 	if o.platform == "" {
 		o.platform = functionstore.DefaultPlatform(runtime.GOOS, runtime.GOARCH)
 	}
@@ -62,7 +63,7 @@ func (e *Env) functionStore(ctx context.Context, o storeFlags) ([]schema.Functio
 		ctx, cancel = context.WithTimeoutCause(ctx, o.timeout, fmt.Errorf("not complete within %s", o.timeout))
 		defer cancel()
 	}
-	location := o.url
+	location := cmp.Or(o.url, functionstore.DefaultURL)
 	if fromEnv := e.get("OPENFAAS_STORE"); !o.explicit && fromEnv != "" {
 		location = fromEnv
 	}
