@@ -21,7 +21,7 @@ import (
 )
 
 // withDocker makes a platform run its functions as containers of the engine behind c, and removes them after the test.
-func withDocker(t *testing.T, connect func() *engine.Client) func(*Options) {
+func withDocker(t testing.TB, connect func() *engine.Client) func(*Options) {
 	t.Helper()
 	return func(o *Options) {
 		o.Runtime = "docker"
@@ -43,7 +43,7 @@ func withDocker(t *testing.T, connect func() *engine.Client) func(*Options) {
 
 // dockerPlatform runs a platform with a function image. Purge comes after the platform's own stop: clean-ups run in
 // reverse.
-func dockerPlatform(t *testing.T, connect func() *engine.Client) (p *testPlatform, image string) {
+func dockerPlatform(t testing.TB, connect func() *engine.Client) (p *testPlatform, image string) {
 	t.Helper()
 	image = enginetest.Name("faas-cli-test/function") + ":1"
 	enginetest.FunctionImage(t, enginetest.Connect(t), image)

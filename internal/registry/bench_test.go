@@ -37,7 +37,8 @@ func (n *noise) Read(p []byte) (int, error) {
 	return c, nil
 }
 
-// BenchmarkServer pushes and pulls a blob, next to copying it to disk.
+// BenchmarkServer pushes and pulls a blob, next to copying it to disk: as it is, and with the digest that a push has to
+// verify.
 func BenchmarkServer(b *testing.B) {
 	size := *blobSize
 	content := func() io.Reader { return io.LimitReader(newNoise(1), size) }
@@ -90,6 +91,17 @@ func BenchmarkServer(b *testing.B) {
 		path := filepath.Join(b.TempDir(), "copy")
 		for b.Loop() {
 			toDisk(b, path, content())
+		}
+	})
+	b.Run("copy-and-digest", func(b *testing.B) {
+		b.SetBytes(size)
+		path := filepath.Join(b.TempDir(), "copy")
+		for b.Loop() {
+			sum := sha256.New()
+			toDisk(b, path, io.TeeReader(content(), sum))
+			if hex.EncodeToString(sum.Sum(nil)) != h.Hex {
+				b.Fatal("another digest")
+			}
 		}
 	})
 	b.Run("push", func(b *testing.B) {
