@@ -369,8 +369,9 @@ func printHead(env *Env, resp *http.Response) {
 }
 
 const (
-	localLogLines = 10              // shown of a function that failed
-	localLogTime  = 2 * time.Second // to fetch them in
+	localLogLines = 10                     // shown of a function that failed
+	localLogTime  = 2 * time.Second        // to fetch them in
+	localLogQuiet = 300 * time.Millisecond // without another line, and there is none: they pass through a pipe, and come later than the answer
 )
 
 // showLocalLog prints what a function of the local platform wrote last, after
@@ -381,16 +382,22 @@ func (e *Env) showLocalLog(ctx context.Context, client *gateway.Client, t target
 	}
 	ctx, cancel := context.WithTimeout(ctx, localLogTime)
 	defer cancel()
-	q := gateway.LogQuery{Name: r.Name, Namespace: r.Namespace, Tail: localLogLines, Since: since.Add(-time.Second)}
-	header := false
+	quiet := time.AfterFunc(localLogQuiet, cancel)
+	defer quiet.Stop()
+	q := gateway.LogQuery{Name: r.Name, Namespace: r.Namespace, Tail: localLogLines, Since: since.Add(-time.Second), Follow: true}
+	var lines []string
 	for m, err := range client.Logs(ctx, q) {
 		if err != nil {
-			return // the call's own error is what matters
+			break // the call's own error is what matters
 		}
-		if !header {
-			e.progressf("Last lines of %q:", r.Name)
-			header = true
-		}
-		e.progressf("  %s", strings.TrimRight(m.Text, "\n"))
+		quiet.Reset(localLogQuiet)
+		lines = append(lines[max(0, len(lines)+1-localLogLines):], strings.TrimRight(m.Text, "\n"))
+	}
+	if len(lines) == 0 {
+		return
+	}
+	e.progressf("Last lines of %q:", r.Name)
+	for _, line := range lines {
+		e.progressf("  %s", line)
 	}
 }
