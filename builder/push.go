@@ -25,8 +25,8 @@ const (
 	// pushTries is how often a request is made that fails for reasons that may
 	// pass: the connection, 408, 429 and 5xx.
 	pushTries = 4
-	// pushWait is the time before the second try; it grows.
-	pushWait = 500 * time.Millisecond
+	// pushWait is the time before the second try.
+	pushWait = time.Second
 )
 
 // labelRequires names a program that an image needs from the machine that runs
@@ -83,7 +83,8 @@ func (r Registry) options(ctx context.Context) []remote.Option {
 		remote.WithAuthFromKeychain(keychain),
 		remote.WithUserAgent(r.UserAgent),
 		remote.WithJobs(pushJobs),
-		remote.WithRetryBackoff(remote.Backoff{Duration: pushWait, Factor: 2, Jitter: 0.2, Steps: pushTries}),
+		remote.WithRetryBackoff(remote.Backoff{Duration: time.Nanosecond, Steps: pushTries}), // again waits
+		remote.WithRetryPredicate(again(ctx)),
 		remote.WithRetryStatusCodes(http.StatusRequestTimeout, http.StatusTooManyRequests, http.StatusInternalServerError,
 			http.StatusBadGateway, http.StatusServiceUnavailable, http.StatusGatewayTimeout),
 	}

@@ -2,8 +2,13 @@ package builder
 
 import (
 	"context"
+	"errors"
+	"io"
+	"net"
 	"net/http"
+	"slices"
 	"strconv"
+	"syscall"
 	"time"
 )
 
@@ -35,6 +40,25 @@ func retryAfter(h http.Header) time.Duration {
 		return 0
 	}
 	return min(time.Duration(seconds)*time.Second, mostPatience)
+}
+
+// again says, after a wait, whether what failed is tried again. The waits of
+// go-containerregistry itself do not end with ctx.
+func again(ctx context.Context) func(error) bool {
+	return func(err error) bool {
+		return passes(err) && ctx.Err() == nil && pause(ctx, pushWait) == nil
+	}
+}
+
+// passes says whether an error may be of the moment: a broken connection, or an
+// answer that says so.
+func passes(err error) bool {
+	var moment interface{ Temporary() bool }
+	if errors.As(err, &moment) && moment.Temporary() {
+		return true
+	}
+	return slices.ContainsFunc([]error{io.EOF, io.ErrUnexpectedEOF, syscall.EPIPE, syscall.ECONNRESET, net.ErrClosed},
+		func(broken error) bool { return errors.Is(err, broken) })
 }
 
 // pause waits, or ends with ctx.

@@ -62,3 +62,30 @@ func request(ctx context.Context, t *testing.T) *http.Request {
 	}
 	return req
 }
+
+func TestPushDoesNotWaitToTryAgainWhenInterrupted(t *testing.T) {
+	t.Parallel()
+	store := storedImage(t, "127.0.0.1:1/me/fn:1")
+	synctest.Test(t, func(t *testing.T) {
+		stopped := errors.New("stopped")
+		ctx, cancel := context.WithTimeoutCause(t.Context(), pushWait/2, stopped)
+		defer cancel()
+		p := Registry{Transport: roundTrip(func(req *http.Request) (*http.Response, error) {
+			status := http.StatusInternalServerError
+			switch {
+			case req.URL.Path == "/v2/":
+				status = http.StatusOK
+			case req.Method == http.MethodHead:
+				status = http.StatusNotFound
+			}
+			return &http.Response{StatusCode: status, Request: req, Body: http.NoBody}, nil
+		})}
+		start := time.Now()
+		if _, err := p.PushStored(ctx, store, "127.0.0.1:1/me/fn:1", nil, nil); !errors.Is(err, stopped) {
+			t.Errorf("error = %v", err)
+		}
+		if took := time.Since(start); took != pushWait/2 {
+			t.Errorf("it ended after %v; want %v", took, pushWait/2)
+		}
+	})
+}
