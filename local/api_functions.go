@@ -183,18 +183,20 @@ func (s *Server) refuseDeploy(w http.ResponseWriter, r *http.Request, ref runtim
 	}
 }
 
-// appendOutput adds the last lines that a replica wrote.
+// appendOutput adds the last lines that a replica wrote, if it wrote any.
 func (s *Server) appendOutput(ctx context.Context, text *strings.Builder, ref runtime.Ref, replica string) {
 	f := s.fleet.lookup(ref)
 	if f == nil {
 		return
 	}
+	before := "; its last words:"
 	for _, rt := range s.fleet.runtimes { // a failed update may have been another runtime's
 		for line, err := range rt.Logs(ctx, ref, runtime.LogQuery{Tail: lastLines, Instance: replica}) {
 			if err != nil {
 				break
 			}
-			text.WriteString("\n" + line.Text)
+			text.WriteString(before + "\n" + line.Text)
+			before = ""
 		}
 	}
 }

@@ -30,6 +30,13 @@ func (s *Server) logs(w http.ResponseWriter, r *http.Request) {
 		refuse(w, http.StatusNotImplemented, "the runtime of function "+ref.String()+" is not available")
 		return
 	}
+	// Nothing is asked for first: that a log cannot be read at all is an answer, not a stream that breaks.
+	for _, err := range rt.Logs(r.Context(), ref, runtime.LogQuery{Instance: "none"}) {
+		if err != nil {
+			s.fail(w, err)
+			return
+		}
+	}
 	w.Header().Set("Content-Type", "application/x-ndjson")
 	w.WriteHeader(http.StatusOK)
 	flusher := http.NewResponseController(w)
