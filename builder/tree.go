@@ -52,11 +52,11 @@ func (l *layer) open(dir string) (folder, error) {
 type node struct {
 	name string
 	kind fs.FileMode // fs.ModeDir, fs.ModeSymlink or 0 for a regular file
+	mode fs.FileMode // of a folder on disk when it was entered; 0: not known
 	from *layer      // nil: a folder that no source has, such as parents of the handler folder
 	dir  string      // folder within the layer, and the
 	base string      // name there: mostly name; "." for the top of a layer
 	link string      // target of a link
-	mode fs.FileMode // of a folder on disk when it was entered; 0: not known
 
 	children []*node // of a folder; sorted by name once the tree is complete
 	sorted   bool
