@@ -6,14 +6,17 @@ import (
 	"archive/tar"
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"log/slog"
 	"net/http"
+	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -109,6 +112,53 @@ func TestProcessThatCannotBeExecutedSaysWhy(t *testing.T) {
 		if err == nil || !strings.Contains(err.Error(), filepath.Base(command[0])) {
 			t.Errorf("%v: %v", command, err)
 		}
+	}
+}
+
+// Where the system allows no private mounts the secrets are in a folder that a variable names, and a note says so when the
+// function is deployed.
+func TestProcessSecretsWithoutPrivateMounts(t *testing.T) {
+	t.Parallel()
+	probeless := filepath.Join(t.TempDir(), "supervisor")                                                             // as it is where the probe fails
+	if err := os.WriteFile(probeless, []byte("#!/bin/sh\n[ \"$3\" != probe ] && exec \"$@\"\n"), 0o755); err != nil { //nolint:gosec // a program
+		t.Fatal(err)
+	}
+	p := runtime.NewProcess(runtime.ProcessConfig{
+		Dir: t.TempDir(), Images: oneImage{img: processtest.Image(t)}, Supervisor: append([]string{probeless}, processtest.Supervisor()...),
+		Path: os.Getenv("PATH"), Log: slog.New(slog.DiscardHandler),
+	})
+	if _, err := p.Adopt(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	s := processSpec()
+	s.Secrets = map[string][]byte{"key": []byte("value")}
+	if notes := p.Notes(s); len(notes) != 1 || !strings.Contains(notes[0], "secrets of fn are not at "+runtime.SecretsPath) || !strings.Contains(notes[0], runtime.SecretsDirVariable) {
+		t.Errorf("notes = %q; want where the secrets are", notes)
+	}
+	r := startProcess(t, p, s)
+	get := func(path string) []byte {
+		res, err := http.Get("http://" + r.Info().Address + path) //nolint:noctx // a test
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer func() { _ = res.Body.Close() }()
+		b, err := io.ReadAll(res.Body)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return b
+	}
+	var env []string
+	if err := json.Unmarshal(get("/env"), &env); err != nil {
+		t.Fatal(err)
+	}
+	i := slices.IndexFunc(env, func(kv string) bool { return strings.HasPrefix(kv, runtime.SecretsDirVariable+"=") })
+	if i < 0 {
+		t.Fatalf("%s is not in %q", runtime.SecretsDirVariable, env)
+	}
+	folder := strings.TrimPrefix(env[i], runtime.SecretsDirVariable+"=")
+	if got := get("/file?path=" + url.QueryEscape(folder+"/key")); string(got) != "value" {
+		t.Errorf("%s/key: %q", folder, got)
 	}
 }
 
