@@ -40,6 +40,9 @@ func runSecretList(ctx context.Context, env *Env, o secretListOptions) error {
 	if err != nil {
 		return err
 	}
+	if o.format.table() {
+		env.warnPlainHTTP(gw.BaseURL(), o.gateway)
+	}
 	secrets, err := gw.Secrets(ctx, env.namespaceAt(o.gateway, t, ""))
 	if err != nil {
 		return err

@@ -37,6 +37,7 @@ func runSecretRemove(ctx context.Context, env *Env, o secretRemoveOptions, name 
 	if err != nil {
 		return err
 	}
+	env.warnPlainHTTP(gw.BaseURL(), o.gateway)
 	namespace := env.namespaceAt(o.gateway, t, "")
 	if err := gw.DeleteSecret(ctx, name, namespace); err != nil {
 		return err
