@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -216,6 +217,34 @@ func TestDockerInterruptedLocalRun(t *testing.T) {
 			i.leavesNothing()
 		})
 	}
+}
+
+// A run that was killed leaves a container behind, on the port that is wanted
+// again. The next run removes it.
+func TestDockerLocalRunAfterOneThatWasKilled(t *testing.T) {
+	t.Parallel()
+	i := newCtrlC(t, "", enginetest.FunctionDockerfile)
+	var lc net.ListenConfig
+	l, err := lc.Listen(t.Context(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, port, _ := net.SplitHostPort(l.Addr().String())
+	_ = l.Close()
+	said := &matchWriter{grown: make(chan struct{})}
+	killed := exec.CommandContext(t.Context(), "faas-cli", "local-run", "--port", port)
+	killed.Dir, killed.Stderr = i.env.Dir, said
+	killed.Env = append(os.Environ(), "HOME="+i.env.Dir)
+	if err := killed.Start(); err != nil {
+		t.Fatal(err)
+	}
+	if err := said.await("Running"); err != nil {
+		t.Error(err)
+	}
+	_ = killed.Process.Kill()
+	_ = killed.Wait()
+	i.run(0, "Running", "local-run", "--port", port)
+	i.leavesNothing()
 }
 
 // matchWriter is written to by one goroutine and watched by another.

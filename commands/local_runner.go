@@ -15,6 +15,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/faas-cli/faas-cli/internal/filelock"
 	"github.com/faas-cli/faas-cli/internal/registry"
 	"github.com/faas-cli/faas-cli/internal/runtime"
 	"github.com/faas-cli/faas-cli/local"
@@ -29,12 +30,19 @@ const (
 	cleanUpWithin = 10 * time.Second
 )
 
+// Folders of a run, one for each runtime.
+const (
+	processFolder = "process"
+	dockerFolder  = "docker"
+)
+
 // A localRunner runs functions without a platform. It is closed when they are
 // to end, by one goroutine; start may replace a function that runs.
 type localRunner struct {
 	env   *Env
 	o     localRunOptions
-	dir   string // of this run only
+	dir   string         // of this run only
+	lock  *filelock.Lock // says that it lives
 	self  string
 	id    string
 	store *registry.Store
@@ -67,17 +75,22 @@ func (e *Env) newLocalRunner(ctx context.Context, o localRunOptions) (*localRunn
 	if err != nil {
 		return nil, err
 	}
-	parent := filepath.Join(filepath.Dir(state), "local-run")
-	if err := os.MkdirAll(parent, 0o700); err != nil {
-		return nil, err
-	}
-	dir, err := os.MkdirTemp(parent, "")
-	if err != nil {
-		return nil, err
-	}
 	r := &localRunner{
-		env: e, o: o, dir: dir, self: self, id: "local-run-" + strings.ToLower(rand.Text()[:8]),
+		env: e, o: o, self: self, id: "local-run-" + strings.ToLower(rand.Text()[:8]),
 		store: registry.Open(local.ImagesDir(state)), conn: &engineConn{env: e},
+	}
+	r.dir = filepath.Join(filepath.Dir(state), "local-run", r.id)
+	if err := os.MkdirAll(filepath.Dir(r.dir), 0o700); err != nil {
+		return nil, err
+	}
+	if r.lock, err = filelock.Try(r.dir + lockSuffix); err != nil {
+		return nil, err
+	}
+	if err := os.Mkdir(r.dir, 0o700); err != nil {
+		return nil, err
+	}
+	if err := r.removeKilled(ctx); err != nil {
+		e.warnf("tidy up after a local-run that was killed: %v", err)
 	}
 	if o.all || o.host != loopback {
 		if r.front, err = e.newLocalFront(ctx, o); err != nil {
@@ -102,7 +115,7 @@ func (r *localRunner) runtimeOf(ctx context.Context, image string) (rt runtime.R
 	if r.o.runtime == runtimeProcess || native && r.o.runtime != runtimeDocker && r.o.network == "" {
 		if r.processes == nil {
 			r.processes = runtime.NewProcess(runtime.ProcessConfig{
-				Dir: filepath.Join(r.dir, "process"), Images: local.StoreImages{Store: r.store},
+				Dir: filepath.Join(r.dir, processFolder), Images: local.StoreImages{Store: r.store},
 				Supervisor: []string{r.self, "local", superviseName}, Path: r.env.get("PATH"),
 				Log: slog.New(slog.DiscardHandler),
 			})
@@ -114,8 +127,12 @@ func (r *localRunner) runtimeOf(ctx context.Context, image string) (rt runtime.R
 		if err != nil {
 			return nil, "", err
 		}
+		dir := filepath.Join(r.dir, dockerFolder)
+		if err := os.MkdirAll(dir, 0o700); err != nil { // says that there may be containers
+			return nil, "", err
+		}
 		r.docker = runtime.NewDocker(ctx, runtime.DockerOptions{
-			Engine: client, Instance: r.id, Dir: filepath.Join(r.dir, "docker"), Network: r.o.network,
+			Engine: client, Instance: r.id, Dir: dir, Network: r.o.network,
 			Image: local.StoreImages{Store: r.store}.ByHash,
 		})
 	}
@@ -304,4 +321,6 @@ func (r *localRunner) close(ctx context.Context) {
 	if err := os.RemoveAll(r.dir); err != nil {
 		r.env.warnf("tidy up: %v", err)
 	}
+	r.lock.Release()
+	_ = os.Remove(r.dir + lockSuffix) // another run was faster
 }
