@@ -7,6 +7,7 @@ import (
 	"os/exec"
 	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/faas-cli/faas-cli/internal/runtime"
 	"github.com/faas-cli/faas-cli/schema"
@@ -60,8 +61,24 @@ func (r *localRunner) debugCommand(ctx context.Context, s localSpec, kind runtim
 		delve := []string{"dlv", "exec", "--headless", "--api-version=2", "--accept-multiclient", "--continue", "--listen=" + listen, command[0], "--"}
 		return append(delve, command[1:]...), nil
 	}
-	if err := exec.CommandContext(ctx, command[0], "-c", "import debugpy").Run(); err != nil { //nolint:gosec // the Python of the user, which runs the function as well
-		return nil, withHint(fmt.Errorf("--debug-port: %s has no module debugpy", command[0]), "install it: %s -m pip install debugpy", command[0])
+	debugpy, err := r.debugpy(ctx, command[0])
+	if err != nil {
+		return nil, err
 	}
-	return slices.Concat(command[:1], []string{"-m", "debugpy", "--listen", listen}, command[1:]), nil
+	return slices.Concat(command[:1], []string{debugpy, "--listen", listen}, command[1:]), nil
+}
+
+// debugpy finds the folder of debugpy, which can be run as it is: the function
+// has a home of its own, in which Python looks for no modules of the user.
+func (r *localRunner) debugpy(ctx context.Context, python string) (string, error) {
+	find := exec.CommandContext(ctx, python, "-c", "import debugpy; print(debugpy.__path__[0])") //nolint:gosec // the Python of the user, which runs the function as well
+	find.Env, find.Dir = r.env.Environ(), r.dir                                                  // where no folder of the project passes for it
+	out, err := find.Output()
+	if ctx.Err() != nil {
+		return "", context.Cause(ctx)
+	}
+	if err != nil {
+		return "", withHint(fmt.Errorf("--debug-port: %s has no module debugpy", python), "install it: %s -m pip install debugpy", python)
+	}
+	return strings.TrimSpace(string(out)), nil
 }

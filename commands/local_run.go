@@ -198,6 +198,9 @@ func (e *Env) planLocalRun(ctx context.Context, o localRunOptions) (*localRun, e
 	f := o.stack
 	f.filter, f.regex = o.name, "" // the name is the selection
 	st, err := e.buildStack(ctx, f, o.build)
+	if errors.Is(err, stack.ErrNoMatch) && o.name != "" {
+		return nil, fmt.Errorf("function %q is not in the stack file", o.name)
+	}
 	if err != nil {
 		return nil, err
 	}

@@ -7,8 +7,8 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"time"
 
+	"github.com/faas-cli/faas-cli/internal/progress"
 	"github.com/faas-cli/faas-cli/internal/watch"
 	"github.com/faas-cli/faas-cli/stack"
 	"github.com/faas-cli/faas-cli/templates"
@@ -229,7 +229,7 @@ func (r *watchedWork) start(ctx context.Context, e *Env, w watched, only []strin
 	go func(done chan<- error) { // stop waits for it
 		err := w.run(ctx, only)
 		if err == nil {
-			e.progressf("[watch] done in %s; waiting for changes, Ctrl-C to end", e.Now().Sub(began).Round(10*time.Millisecond))
+			e.progressf("[watch] done in %s; waiting for changes, Ctrl-C to end", progress.Duration(e.Now().Sub(began)))
 		}
 		done <- err
 	}(r.done)
