@@ -4,6 +4,7 @@ package commands
 
 import (
 	"context"
+	"encoding/base64"
 	"fmt"
 	"os"
 	"os/exec"
@@ -69,18 +70,21 @@ func containerScripts(t *testing.T, dir, image string, d *enginetest.Daemon) {
 //
 //	engine containers FILE   writes the running containers of the script's platform to the file
 //	engine await N           waits until there are N of them
+//	engine push IMAGE NAME   pushes the image under a name in the registry of the script's platform
 //	engine stop              ends the engine, where it is the script's own
 //	engine start             starts it again
 func scriptEngine(t *testing.T, d *enginetest.Daemon, ts *testscript.TestScript, neg bool, args []string) {
 	switch {
 	case neg || len(args) == 0:
-		ts.Fatalf("usage: engine containers|await|stop|start")
+		ts.Fatalf("usage: engine containers|await|push|stop|start")
 	case args[0] == "stop":
 		d.Stop()
 	case args[0] == "start":
 		d.Start(t)
 	case args[0] == "containers":
 		ts.Check(os.WriteFile(ts.MkAbs(args[1]), []byte(strings.Join(runningContainers(ts), "\n")+"\n"), 0o600))
+	case args[0] == "push":
+		pushToPlatform(ts, args[1], args[2])
 	case args[0] == "await":
 		n, err := strconv.Atoi(args[1])
 		ts.Check(err)
@@ -96,6 +100,33 @@ func scriptEngine(t *testing.T, d *enginetest.Daemon, ts *testscript.TestScript,
 	default:
 		ts.Fatalf("engine %s?", args[0])
 	}
+}
+
+// pushToPlatform is docker tag and docker push, with the platform's password.
+func pushToPlatform(ts *testscript.TestScript, image, name string) {
+	ctx := context.Background()
+	in := scriptInstance(ts)
+	user, password, err := in.Credentials()
+	ts.Check(err)
+	dir := ts.MkAbs("docker")
+	ts.Check(os.MkdirAll(dir, 0o700))
+	auth := base64.StdEncoding.EncodeToString([]byte(user + ":" + password))
+	ts.Check(os.WriteFile(filepath.Join(dir, "config.json"), fmt.Appendf(nil, `{"auths":{%q:{"auth":%q}}}`, in.Registry, auth), 0o600))
+	c, err := engine.Connect(ctx, engine.Options{Lookup: func(key string) (string, bool) {
+		v := ts.Getenv(key)
+		if key == "DOCKER_CONFIG" {
+			v = dir
+		}
+		return v, v != ""
+	}})
+	ts.Check(err)
+	ts.Defer(func() {
+		_ = c.RemoveImage(ctx, name, false)
+		_ = c.Close()
+	})
+	ts.Check(c.Tag(ctx, image, name))
+	_, err = c.Push(ctx, name, nil)
+	ts.Check(err)
 }
 
 // runningContainers lists the containers that run for the script's platform, whether it runs itself or not.

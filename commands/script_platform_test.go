@@ -11,6 +11,9 @@ import (
 	"strings"
 	"time"
 
+	"github.com/google/go-containerregistry/pkg/authn"
+	"github.com/google/go-containerregistry/pkg/name"
+	"github.com/google/go-containerregistry/pkg/v1/remote"
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"github.com/faas-cli/faas-cli/internal/processtest"
@@ -24,10 +27,11 @@ import (
 //	platform image NAME [K=V]   puts a function, see processtest.Function, into its image store
 //	platform await              waits until it runs
 //	platform kill               ends it as the machine's failure would
-//	platform url VARIABLE       sets the variable to its address, VARIABLE_PORT to its port
+//	platform push NAME [K=V]    pushes such a function to its registry, as other tools do
+//	platform url VARIABLE       sets the variable to its address, VARIABLE_PORT to its port, VARIABLE_REGISTRY to that of its registry
 func scriptPlatform(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) == 0 {
-		ts.Fatalf("usage: platform tidy|image|await|kill|url")
+		ts.Fatalf("usage: platform tidy|image|await|kill|push|url")
 	}
 	dir := scriptStateDir(ts)
 	switch args[0] {
@@ -61,8 +65,18 @@ func scriptPlatform(ts *testscript.TestScript, neg bool, args []string) {
 		p, err := os.FindProcess(scriptInstance(ts).PID)
 		ts.Check(err)
 		ts.Check(p.Kill())
+	case "push":
+		in := scriptInstance(ts)
+		img, err := processtest.ImageOf([]string{"test-function"}, args[2:]...)
+		ts.Check(err)
+		ref, err := name.ParseReference(in.Registry + "/" + args[1])
+		ts.Check(err)
+		user, password, err := in.Credentials()
+		ts.Check(err)
+		ts.Check(remote.Write(ref, img, remote.WithAuth(&authn.Basic{Username: user, Password: password})))
 	case "url":
 		in := scriptInstance(ts)
+		ts.Setenv(args[1]+"_REGISTRY", in.Registry)
 		ts.Setenv(args[1], in.URL())
 		ts.Setenv(args[1]+"_PORT", in.Address[strings.LastIndexByte(in.Address, ':')+1:])
 	default:

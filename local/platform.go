@@ -146,7 +146,16 @@ func (p *platform) serve(ctx context.Context, l net.Listener, ready func(Instanc
 			_ = l.Close()
 		}
 	}()
-	images := StoreImages{p.store}
+	if p.o.Registry {
+		rl, err := listenNear(ctx, p.o.RegistryPort)
+		if err != nil {
+			return fmt.Errorf("registry: %w", err)
+		}
+		listeners = append(listeners, rl)
+		p.in.Registry = rl.Addr().String()
+		p.add(rl, p.store.Handler(registry.ServerOptions{User: User, Password: p.id.password}))
+	}
+	images := StoreImages{Store: p.store, Registry: p.in.Registry}
 	runtimes, err := p.o.Runtimes(ctx, Host{ID: p.id.id, Dir: p.o.Dir, GatewayURL: p.in.URL(), Images: images})
 	if err != nil {
 		return err
@@ -186,15 +195,6 @@ func (p *platform) serve(ctx context.Context, l net.Listener, ready func(Instanc
 	// Containers learn the address of that listener when they start, so it comes before them.
 	if err := server.Restore(ctx); err != nil {
 		return err
-	}
-	if p.o.Registry {
-		rl, err := listenNear(ctx, p.o.RegistryPort)
-		if err != nil {
-			return fmt.Errorf("registry: %w", err)
-		}
-		listeners = append(listeners, rl)
-		p.in.Registry = rl.Addr().String()
-		p.add(rl, p.store.Handler(registry.ServerOptions{User: User, Password: p.id.password}))
 	}
 	if err := writeJSON(filepath.Join(p.o.Dir, instanceFile), p.in); err != nil {
 		return err
@@ -321,17 +321,30 @@ func listenNear(ctx context.Context, port int) (net.Listener, error) {
 }
 
 // StoreImages makes an image store the [Images] of a platform and of its process runtime.
-type StoreImages struct{ Store *registry.Store }
+type StoreImages struct {
+	Store    *registry.Store
+	Registry string // HOST:PORT at which others push to the store; empty: nowhere
+}
 
 var (
 	_ Images               = StoreImages{}
 	_ runtime.NativeImages = StoreImages{}
 )
 
-// Resolve returns what the name means in the store.
+// Resolve returns what the name means in the store. One that begins with the address of its registry means there what
+// was pushed under it, which the store has without that address.
 func (s StoreImages) Resolve(name string) (digest string, ok bool, err error) {
 	h, ok, err := s.Store.Resolve(name)
+	if host, rest, cut := strings.Cut(name, "/"); !ok && err == nil && cut && s.isRegistry(host) {
+		h, ok, err = s.Store.Resolve(rest)
+	}
 	return h.String(), ok, err
+}
+
+// isRegistry says whether an image's host is the store's own registry.
+func (s StoreImages) isRegistry(host string) bool {
+	_, port, err := net.SplitHostPort(s.Registry)
+	return err == nil && (host == s.Registry || host == net.JoinHostPort("localhost", port))
 }
 
 // Native reports whether the native engine built the image.

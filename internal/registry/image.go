@@ -150,9 +150,9 @@ func (s *Store) Manifest(h v1.Hash) ([]byte, types.MediaType, error) {
 		return nil, "", err
 	}
 	var m struct {
-		MediaType types.MediaType   `json:"mediaType"`
-		Config    json.RawMessage   `json:"config"`
-		Manifests []json.RawMessage `json:"manifests"`
+		MediaType types.MediaType          `json:"mediaType"`
+		Config    struct{ Digest *string } `json:"config"` // that of an image's configuration has none
+		Manifests []json.RawMessage        `json:"manifests"`
 	}
 	if err := json.Unmarshal(raw, &m); err != nil {
 		return nil, "", fmt.Errorf("manifest %s: %w", h, err)
@@ -162,7 +162,7 @@ func (s *Store) Manifest(h v1.Hash) ([]byte, types.MediaType, error) {
 		return raw, m.MediaType, nil
 	case m.Manifests != nil:
 		return raw, types.OCIImageIndex, nil
-	case m.Config != nil:
+	case m.Config.Digest != nil:
 		return raw, types.OCIManifestSchema1, nil
 	}
 	return nil, "", fmt.Errorf("blob %s is no manifest", h)

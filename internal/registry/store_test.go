@@ -55,6 +55,13 @@ func TestStoreGivesBackWhatWasWritten(t *testing.T) {
 	if err := validate.Image(again); err != nil {
 		t.Error(err)
 	}
+	config, err := img.ConfigName() // under this a container engine knows the image
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.Image(t.Context(), config); err == nil {
+		t.Error("the configuration of an image was taken for its manifest")
+	}
 	if fi, err := os.Stat(s.Dir()); err != nil || fi.Mode().Perm() != 0o700 {
 		t.Errorf("store folder is %v, %v", fi.Mode(), err)
 	}
