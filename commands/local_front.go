@@ -127,6 +127,13 @@ func (f *localFront) add(name, address string) string {
 	return f.base
 }
 
+// remove makes a function unreachable.
+func (f *localFront) remove(name string) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	delete(f.addresses, name)
+}
+
 // close ends the listener and the requests in flight.
 func (f *localFront) close() {
 	_ = f.server.Close()

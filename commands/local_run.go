@@ -159,6 +159,7 @@ func (e *Env) watchLocally(ctx context.Context, o localRunOptions) error {
 			if err != nil {
 				return err
 			}
+			r.stopOthers(ctx, run)
 			run.keep(names)
 			if o.buildIt {
 				if err := e.buildLocalRun(ctx, o, run); err != nil {

@@ -298,6 +298,23 @@ func (r *localRunner) stop(ctx context.Context, name string) {
 	<-l.logDone
 }
 
+// stopOthers ends the functions that are no longer in the stack file.
+func (r *localRunner) stopOthers(ctx context.Context, run *localRun) {
+	r.mu.Lock()
+	running := slices.Clone(r.running)
+	r.mu.Unlock()
+	for _, l := range running {
+		if slices.ContainsFunc(run.jobs, func(j *job) bool { return j.fn.Name == l.name }) {
+			continue
+		}
+		if r.front != nil {
+			r.front.remove(l.name)
+		}
+		r.stop(ctx, l.name)
+		r.env.progressf("%s is no longer in the stack file: stopped", l.name)
+	}
+}
+
 // close ends everything that was started and removes what it left.
 func (r *localRunner) close(ctx context.Context) {
 	if r.front != nil {
