@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"net/http"
 	"strings"
 	"time"
@@ -60,6 +61,9 @@ func (e *RegistryError) Error() string {
 	case http.StatusForbidden:
 		return fmt.Sprintf("push %q: registry %s does not allow it with these credentials (403)", e.Image, e.Registry)
 	}
+	if dial, ok := e.dialled(); ok {
+		return fmt.Sprintf("push %q: registry %s cannot be reached: %v", e.Image, e.Registry, dial)
+	}
 	return fmt.Sprintf("push %q: %v", e.Image, e.Err)
 }
 
@@ -69,6 +73,19 @@ func (e *RegistryError) Unwrap() error { return e.Err }
 // Unauthorized says that credentials are missing or refused.
 func (e *RegistryError) Unauthorized() bool {
 	return e.Status == http.StatusUnauthorized || e.Status == http.StatusForbidden
+}
+
+// Unreachable says that no connection came about.
+func (e *RegistryError) Unreachable() bool {
+	_, ok := e.dialled()
+	return ok
+}
+
+// dialled returns the error of the first attempt to connect: go-containerregistry
+// tries https, then http, and joins what both said.
+func (e *RegistryError) dialled() (*net.OpError, bool) {
+	dial, ok := errors.AsType[*net.OpError](e.Err)
+	return dial, ok && e.Status == 0 && dial.Op == "dial"
 }
 
 // options are those of all requests to one registry.

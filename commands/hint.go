@@ -38,6 +38,8 @@ func hint(err error, path string) string {
 		return "trust its local block if it has one (faas-cli template trust " + noLocal.Language + "), or use --builder docker"
 	case errors.As(err, &registry) && registry.Unauthorized():
 		return "save credentials for " + registry.Registry + " with docker login or faas-cli registry-login"
+	case errors.As(err, &registry) && registry.Unreachable():
+		return "is the registry up, and does the name of the image begin with the right one?"
 	case isUnauthorized(err):
 		return "run faas-cli login to save credentials for this gateway, or give --token"
 	case errors.Is(err, gateway.ErrUntrusted):
