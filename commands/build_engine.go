@@ -109,7 +109,8 @@ func (b *buildEngines) choose(ctx context.Context, j *job) (engineChoice, error)
 	}
 	switch b.flags.builder {
 	case builderDocker:
-		return explained(b.docker, ctx, "--builder docker")
+		c, err := explained(b.docker, ctx, "--builder docker")
+		return c, b.offerNative(ctx, j, err)
 	case builderNative:
 		if err := b.refusedByNative(ctx, j); err != nil {
 			return engineChoice{}, err
@@ -126,13 +127,18 @@ func (b *buildEngines) choose(ctx context.Context, j *job) (engineChoice, error)
 		why = refused.Error()
 	}
 	c, err := explained(b.docker, ctx, why)
-	if engine.IsUnavailable(err) {
-		if refused == nil {
-			return c, withHint(err, "--builder native builds this function without a container engine")
-		}
-		return c, withHint(err, "--builder native cannot build this function either: %s", refused)
+	return c, b.offerNative(ctx, j, err)
+}
+
+// offerNative adds to an error for want of a container engine whether the job can be built without.
+func (b *buildEngines) offerNative(ctx context.Context, j *job, err error) error {
+	if !engine.IsUnavailable(err) {
+		return err
 	}
-	return c, err
+	if refused := b.refusedByNative(ctx, j); refused != nil {
+		return withHint(err, "--builder native cannot build this function either: %s", refused)
+	}
+	return withHint(err, "--builder native builds this function without a container engine")
 }
 
 func explained(open func(context.Context) (engineChoice, error), ctx context.Context, why string) (engineChoice, error) { //nolint:revive // the engine first

@@ -67,6 +67,7 @@ func TestAutoChoosesTheBuilderAndSaysWhy(t *testing.T) {
 		{name: "no engine, native cannot", template: foreign, docker: noEngine, why: "nobody listens", hint: `--builder native cannot build this function either: template "tpl"`},
 		{name: "no engine, no tool chain", template: trusted, docker: noEngine, native: noTools, why: "nobody listens", hint: "cannot build this function either: no Go on this machine"},
 		{name: "no engine, none needed", template: trusted, docker: noEngine, want: "native", why: "needs no container engine"},
+		{name: "no engine, docker asked for", template: trusted, builder: builderDocker, docker: noEngine, why: "nobody listens", hint: "--builder native builds this function without a container engine"},
 		{name: "docker asked for", template: trusted, builder: builderDocker, want: "docker", why: "--builder docker"},
 		{name: "native asked for", template: trusted, builder: builderNative, gateway: true, want: "native", why: "--builder native"},
 		{name: "native asked for in vain", template: foreign, builder: builderNative, why: "cannot be built without a container engine"},

@@ -7,6 +7,7 @@ import (
 
 	"github.com/faas-cli/faas-cli/builder"
 	"github.com/faas-cli/faas-cli/gateway"
+	"github.com/faas-cli/faas-cli/internal/engine"
 )
 
 // isUnauthorized says that credentials are missing or were refused.
@@ -40,6 +41,8 @@ func hint(err error, path string) string {
 		return "save credentials for " + registry.Registry + " with docker login or faas-cli registry-login"
 	case errors.As(err, &registry) && registry.Unreachable():
 		return "is the registry up, and does the name of the image begin with the right one?"
+	case engine.IsUnavailable(err):
+		return "start the container engine, or name another with DOCKER_HOST"
 	case isUnauthorized(err):
 		return "run faas-cli login to save credentials for this gateway, or give --token"
 	case errors.Is(err, gateway.ErrUntrusted):
