@@ -219,6 +219,15 @@ func TestDockerInterruptedLocalRun(t *testing.T) {
 	}
 }
 
+func TestDockerLocalRunPassesTheExitCodeOn(t *testing.T) {
+	t.Parallel()
+	i := newCtrlC(t, "", enginetest.FunctionDockerfile)
+	if code := Main(t.Context(), i.env, []string{"local-run", "--port", "0", "-e", "MODE=exit"}); code != 3 {
+		t.Errorf("exit code %d; want 3:\n%s", code, i.said)
+	}
+	i.leavesNothing()
+}
+
 // A run that was killed leaves a container behind, on the port that is wanted
 // again. The next run removes it.
 func TestDockerLocalRunAfterOneThatWasKilled(t *testing.T) {
