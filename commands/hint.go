@@ -13,7 +13,7 @@ import (
 // isUnauthorized says that credentials are missing or were refused.
 func isUnauthorized(err error) bool {
 	var registry *builder.RegistryError
-	return errors.Is(err, gateway.ErrUnauthorized) || errors.As(err, &registry) && registry.Unauthorized()
+	return errors.Is(err, gateway.ErrUnauthorized) || errors.Is(err, engine.ErrDenied) || errors.As(err, &registry) && registry.Unauthorized()
 }
 
 // hint says what the user can do about err, or nothing. path is the command's
@@ -39,6 +39,8 @@ func hint(err error, path string) string {
 		return "trust its local block if it has one (faas-cli template trust " + noLocal.Language + "), or use --builder docker"
 	case errors.As(err, &registry) && registry.Unauthorized():
 		return "save credentials for " + registry.Registry + " with docker login or faas-cli registry-login"
+	case errors.Is(err, engine.ErrDenied):
+		return "save credentials for the registry with docker login or faas-cli registry-login"
 	case errors.As(err, &registry) && registry.Unreachable():
 		return "is the registry up, and does the name of the image begin with the right one?"
 	case engine.IsUnavailable(err):

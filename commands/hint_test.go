@@ -2,10 +2,13 @@ package commands
 
 import (
 	"context"
+	"fmt"
 	"net"
 	"strings"
 	"syscall"
 	"testing"
+
+	"github.com/faas-cli/faas-cli/internal/engine"
 )
 
 func TestUnreachableDefaultGatewayHintsAtTheLocalPlatform(t *testing.T) {
@@ -21,5 +24,13 @@ func TestUnreachableDefaultGatewayHintsAtTheLocalPlatform(t *testing.T) {
 				t.Errorf("%q at %q: exit code %d, hint = %v; want 1, %v:\n%s%s", args, url, code, got, local, stdout, stderr)
 			}
 		}
+	}
+}
+
+func TestDeniedPushesHintAtAccounts(t *testing.T) {
+	t.Parallel()
+	err := fmt.Errorf("push fn: %w", engine.ErrDenied)
+	if code, advice := exitCode(err), hint(err, "faas-cli push"); code != 4 || !strings.Contains(advice, "docker login") {
+		t.Errorf("exit code %d, hint %q", code, advice)
 	}
 }

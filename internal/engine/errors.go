@@ -19,6 +19,7 @@ import (
 var (
 	ErrNotFound = errors.New("not found")           // no such image, container or network
 	ErrConflict = errors.New("name already in use") // or a state that forbids the operation
+	ErrDenied   = errors.New("denied")              // a registry wants an account, or does not allow it with this one
 )
 
 // An UnavailableError says that no engine can be used, or that the one in use went away.
@@ -58,6 +59,18 @@ func (c *Client) fail(ctx context.Context, op string, err error) error {
 		return fmt.Errorf("%s: %w", op, &daemonError{kind: ErrConflict, err: err})
 	}
 	return fmt.Errorf("%s: %w", op, &daemonError{err: err})
+}
+
+// said is an error that the engine reports within a stream, where there is nothing but its text. What a registry says
+// about accounts begins with the error codes of the distribution specification; the third is the engine's own.
+func said(text string) error {
+	e := &daemonError{err: errors.New(text)}
+	for _, denied := range []string{"unauthorized", "denied", "no basic auth credentials"} {
+		if strings.HasPrefix(text, denied) {
+			e.kind = ErrDenied
+		}
+	}
+	return e
 }
 
 func connectionLost(err error) bool {

@@ -201,7 +201,7 @@ func (c *Client) follow(ctx context.Context, op string, body io.Reader, on func(
 		}
 		switch {
 		case m.ErrorDetail != nil:
-			return fmt.Errorf("%s: %s", op, m.ErrorDetail.Message)
+			return fmt.Errorf("%s: %w", op, said(m.ErrorDetail.Message))
 		case len(m.Aux) > 0 && aux != nil:
 			aux(m.Aux)
 		case m.ID != "" && on != nil:
