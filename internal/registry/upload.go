@@ -37,7 +37,7 @@ type upload struct {
 	sum   hash.Hash
 	size  int64 // bytes received and hashed
 	begun int64 // bytes that the disk was told to write
-	full  bool  // the disk had no room for more
+	torn  bool  // the disk did not take all that was hashed
 }
 
 // newUpload begins an upload. It ends with commit, cancel or suspend.
@@ -91,12 +91,18 @@ func (s *Store) resumeUpload(id string) (*upload, error) {
 // enough to be written in one go, short beside a layer.
 const writebackStep = 8 << 20
 
-// Write appends to the content.
+// Write appends to the content. What is long is hashed while it is written.
 func (u *upload) Write(p []byte) (int, error) {
+	var hashing sync.WaitGroup
+	if len(p) < hashedAside {
+		u.sum.Write(p)
+	} else {
+		hashing.Go(func() { u.sum.Write(p) })
+	}
 	n, err := u.f.Write(p)
-	u.sum.Write(p[:n])
+	hashing.Wait()
 	u.size += int64(n)
-	u.full = u.full || isFull(err)
+	u.torn = u.torn || err != nil
 	if u.size-u.begun >= writebackStep {
 		startWriteback(u.f, u.begun, u.size-u.begun)
 		u.begun = u.size
@@ -105,8 +111,11 @@ func (u *upload) Write(p []byte) (int, error) {
 }
 
 // chunk is what is received at once, in bytes: large enough that handing it over
-// costs nothing, small enough to be held twice for every upload.
-const chunk = 1 << 20
+// costs nothing, small enough to stay in a processor's cache until it is written.
+const chunk = 256 << 10
+
+// hashedAside is from how many bytes on another processor is worth its start.
+const hashedAside = 32 << 10
 
 // ReadFrom appends what r yields until its end. While one part is hashed and
 // written, the next is received.
@@ -160,9 +169,9 @@ func fill(r io.Reader, b []byte) (n int, err error) {
 }
 
 // suspend closes the upload so that resumeUpload can go on with it. One that
-// found the disk full is dropped instead: it would keep it full.
+// the disk did not take is dropped instead: it would keep a full disk full.
 func (u *upload) suspend() error {
-	if u.full {
+	if u.torn {
 		u.cancel()
 		return nil
 	}
