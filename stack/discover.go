@@ -47,7 +47,7 @@ func Discover(dir string, files []string) (Discovered, error) {
 			case len(d.Candidates) > 0: // a command that can do without uses none
 				d.Notes = append(d.Notes, fmt.Sprintf("%s does not exist, and none of %s is chosen", path, strings.Join(d.Candidates, ", ")))
 			default:
-				return Discovered{}, namePath(fs.ErrNotExist, path)
+				d.Notes = append(d.Notes, fmt.Sprintf("%s does not exist, nor does another stack file here", path))
 			}
 			return d, err
 		default:

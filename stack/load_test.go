@@ -338,7 +338,7 @@ func TestDiscover(t *testing.T) {
 		"several -f, one missing":     {files: map[string]string{"a.yml": stack}, flags: []string{"a.yml", "stack.yaml"}, missing: true},
 		"-f stack.yaml, not there":    {files: map[string]string{"hello.yml": stack}, flags: []string{"stack.yaml"}, want: "hello.yml", note: true},
 		"-f stack.yaml, two others":   {files: map[string]string{"a.yml": stack, "b.yaml": stack}, flags: []string{"stack.yaml"}, candidates: "a.yml b.yaml", note: true},
-		"-f stack.yml, nothing there": {flags: []string{"stack.yml"}, missing: true},
+		"-f stack.yml, nothing there": {flags: []string{"stack.yml"}, note: true},
 		"-f other, not there":         {files: map[string]string{"hello.yml": stack}, flags: []string{"prod.yml"}, missing: true},
 		"a URL":                       {flags: []string{"https://x/y.yml"}, want: "https://x/y.yml"},
 	} {
