@@ -35,9 +35,9 @@ type upload struct {
 	id    string
 	f     *os.File
 	sum   hash.Hash
-	size  int64 // bytes received and hashed
+	size  int64 // bytes written and hashed
 	begun int64 // bytes that the disk was told to write
-	torn  bool  // the disk did not take all that was hashed
+	torn  bool  // the disk did not take all that came
 }
 
 // newUpload begins an upload. It ends with commit, cancel or suspend.
@@ -91,16 +91,16 @@ func (s *Store) resumeUpload(id string) (*upload, error) {
 // enough to be written in one go, short beside a layer.
 const writebackStep = 8 << 20
 
-// Write appends to the content. What is long is hashed while it is written.
+// Write appends to the content.
 func (u *upload) Write(p []byte) (int, error) {
-	var hashing sync.WaitGroup
-	if len(p) < hashedAside {
-		u.sum.Write(p)
-	} else {
-		hashing.Go(func() { u.sum.Write(p) })
-	}
+	n, err := u.write(p)
+	u.sum.Write(p[:n])
+	return n, err
+}
+
+// write is Write without the hash.
+func (u *upload) write(p []byte) (int, error) {
 	n, err := u.f.Write(p)
-	hashing.Wait()
 	u.size += int64(n)
 	u.torn = u.torn || err != nil
 	if u.size-u.begun >= writebackStep {
@@ -110,45 +110,61 @@ func (u *upload) Write(p []byte) (int, error) {
 	return n, err
 }
 
-// chunk is what is received at once, in bytes: large enough that handing it over
-// costs nothing, small enough to stay in a processor's cache until it is written.
-const chunk = 256 << 10
+const (
+	// chunk is what is received at once, in bytes: large enough that handing it
+	// over costs nothing, small enough to stay in a processor's cache until it
+	// is written and hashed.
+	chunk = 256 << 10
 
-// hashedAside is from how many bytes on another processor is worth its start.
-const hashedAside = 32 << 10
+	// chunks is how many there are of each upload: enough that none of the
+	// three who handle them waits for every step of another.
+	chunks = 6
+)
 
-// ReadFrom appends what r yields until its end. While one part is hashed and
-// written, the next is received.
-func (u *upload) ReadFrom(r io.Reader) (int64, error) {
+// ReadFrom appends what r yields until its end. While one part is hashed, which
+// takes longest, the next is written, and the one after it received.
+func (u *upload) ReadFrom(r io.Reader) (written int64, err error) {
 	type part struct {
 		b   []byte
 		err error
 	}
-	parts, stop := make(chan part), make(chan struct{})
-	var reader sync.WaitGroup
-	defer reader.Wait()
-	reader.Go(func() {
-		buffers := [2][]byte{make([]byte, chunk), make([]byte, chunk)}
-		for i := 0; ; i = 1 - i { // a part is taken when the one before is done with
-			n, err := fill(r, buffers[i])
+	// There is room in each for all parts: to hand one on never waits.
+	free, received, toHash := make(chan []byte, chunks), make(chan part, chunks), make(chan []byte, chunks)
+	for range chunks {
+		free <- make([]byte, chunk)
+	}
+	stop := make(chan struct{})
+	var others sync.WaitGroup
+	defer others.Wait()
+	defer close(toHash)
+	defer close(stop)
+	others.Go(func() {
+		for {
 			select {
-			case parts <- part{buffers[i][:n], err}:
+			case b := <-free:
+				n, err := fill(r, b)
+				received <- part{b[:n], err}
+				if err != nil {
+					return
+				}
 			case <-stop:
-				return
-			}
-			if err != nil {
 				return
 			}
 		}
 	})
-	var written int64
+	others.Go(func() {
+		for b := range toHash {
+			u.sum.Write(b)
+			free <- b[:chunk]
+		}
+	})
 	for {
-		p := <-parts
-		n, err := u.Write(p.b)
+		p := <-received
+		n, err := u.write(p.b)
 		written += int64(n)
+		toHash <- p.b[:n] // no more than the disk took
 		switch {
 		case err != nil:
-			close(stop)
 			return written, err
 		case p.err == io.EOF: //nolint:errorlint // as readers return it
 			return written, nil
