@@ -38,7 +38,7 @@ func (n *noise) Read(p []byte) (int, error) {
 }
 
 // BenchmarkServer pushes and pulls a blob, next to copying it to disk: as it is, and with the digest that a push has to
-// verify.
+// verify. The standard library's file server sends it beside the registry.
 func BenchmarkServer(b *testing.B) {
 	size := *blobSize
 	content := func() io.Reader { return io.LimitReader(newNoise(1), size) }
@@ -119,19 +119,39 @@ func BenchmarkServer(b *testing.B) {
 			}
 		}
 	})
-	b.Run("pull", func(b *testing.B) {
+	pull := func(b *testing.B, srv *httptest.Server, url string) {
+		b.Helper()
 		b.SetBytes(size)
 		b.ReportAllocs()
-		srv := httptest.NewServer(forgetful(b.TempDir()))
-		defer srv.Close()
-		push(b, srv)
 		path := filepath.Join(b.TempDir(), "pulled")
 		for b.Loop() {
-			res := do(b, srv, http.MethodGet, "/v2/me/fn/blobs/"+h.String(), nil, http.StatusOK)
+			res := do(b, srv, http.MethodGet, url, nil, http.StatusOK)
 			toDisk(b, path, res.Body)
 			if err := res.Body.Close(); err != nil {
 				b.Fatal(err)
 			}
 		}
+	}
+	b.Run("pull", func(b *testing.B) {
+		srv := httptest.NewServer(forgetful(b.TempDir()))
+		defer srv.Close()
+		push(b, srv)
+		pull(b, srv, "/v2/me/fn/blobs/"+h.String())
+	})
+	b.Run("pull-from-file-server", func(b *testing.B) { // what receiving it costs, whoever sends
+		dir := b.TempDir()
+		srv := httptest.NewServer(http.FileServerFS(os.DirFS(dir)))
+		defer srv.Close()
+		f, err := os.Create(filepath.Join(dir, "blob"))
+		if err != nil {
+			b.Fatal(err)
+		}
+		if _, err := io.Copy(f, content()); err != nil {
+			b.Fatal(err)
+		}
+		if err := f.Close(); err != nil {
+			b.Fatal(err)
+		}
+		pull(b, srv, "/blob")
 	})
 }
