@@ -83,6 +83,10 @@ func (c completer) flag(cmd *cobra.Command, f *pflag.Flag, byName map[string]nam
 	switch {
 	case f.Value.Type() == "bool":
 		return
+	case f.Name == "yaml":
+		// The flag exists, so this cannot fail; the same below.
+		_ = cmd.RegisterFlagCompletionFunc(f.Name, cobra.FixedCompletions([]string{"yaml", "yml"}, cobra.ShellCompDirectiveFilterFileExt))
+		return
 	case f.Name == "output" && f.Value.Type() == "format":
 		find = c.formats
 	case find == nil:
@@ -91,7 +95,6 @@ func (c completer) flag(cmd *cobra.Command, f *pflag.Flag, byName map[string]nam
 	if _, exists := cmd.GetFlagCompletionFunc(f.Name); exists {
 		return
 	}
-	// The flag exists, so this cannot fail.
 	_ = cmd.RegisterFlagCompletionFunc(f.Name, func(cmd *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
 		return c.quietly(cmd, args, find), cobra.ShellCompDirectiveNoFileComp
 	})
@@ -138,9 +141,9 @@ func (c completer) formats(_ context.Context, cmd *cobra.Command, _ []string) []
 
 // stackFile reads the stack file of the command line, if it is a file here.
 func (c completer) stackFile(ctx context.Context, cmd *cobra.Command) *stack.File {
-	o := stackFlags{envsubst: true}
+	o := stackFlags{envsubst: true} // --filter or --regex may be what is being completed
+	o.files, _ = cmd.Flags().GetStringArray("yaml")
 	o.complete(cmd)
-	o.filter, o.regex = "", "" // may be what is being completed
 	env := c.silent()
 	found, err := env.discoverStack(o)
 	if err != nil || len(found.Paths) == 0 || slices.ContainsFunc(found.Paths, stack.IsURL) {

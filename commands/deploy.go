@@ -48,6 +48,7 @@ and all are tried, also when one fails.`,
 	o.gateway.register(cmd)
 	o.gateway.registerNamespace(cmd)
 	o.stack.register(cmd)
+	o.stack.registerSelection(cmd)
 	o.deploy.register(cmd)
 	o.format.register(cmd)
 	o.unused.register(cmd, "network", "handler", "lang")

@@ -52,6 +52,7 @@ Variables count as --env says, amounts of memory and CPU by their size.`,
 		},
 	}
 	o.stack.register(cmd)
+	o.stack.registerSelection(cmd)
 	o.gateway.register(cmd)
 	o.gateway.registerTimeout(cmd)
 	o.gateway.registerNamespace(cmd)

@@ -1,24 +1,46 @@
 package commands
 
 import (
+	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/faas-cli/faas-cli/gateway"
 )
 
-// registerGlobalFlags adds the flags that every command has. They live on the
-// root; stackFlags.complete reads them.
-func registerGlobalFlags(root *cobra.Command) {
+// acceptStackFlags lets --yaml, --regex and --filter stand before the name of
+// a command, and after one that has no use for them, as the original does. The
+// commands that they mean something to register their own, which help shows.
+func acceptStackFlags(root *cobra.Command) {
 	f := root.PersistentFlags()
-	f.StringArrayP("yaml", "f", nil, "stack `file` or URL (default: stack.yaml, stack.yml or the only one here); repeat to overlay, '' for none")
-	f.String("regex", "", "only functions whose name matches the regular `expression`")
-	f.String("filter", "", "only functions whose name matches the `pattern`, in which * stands for anything")
-	for _, name := range []string{"yaml"} {
-		// The names are constants, so these cannot fail.
-		_ = root.RegisterFlagCompletionFunc(name, cobra.FixedCompletions([]string{"yaml", "yml"}, cobra.ShellCompDirectiveFilterFileExt))
+	f.StringArrayP("yaml", "f", nil, "for the commands that have it")
+	for _, name := range []string{"regex", "filter"} {
+		f.String(name, "", "for the commands that have it")
 	}
+	f.VisitAll(func(flag *pflag.Flag) { flag.Hidden = true })
+}
+
+// registerYAML adds --yaml/-f. Commands for which it is not the stack file
+// that they read say what it is.
+func registerYAML(cmd *cobra.Command, files *[]string, usage string) {
+	cmd.Flags().StringArrayVarP(files, "yaml", "f", nil, usage)
+}
+
+// registerLockYAML adds the -f of commands about the project's templates, for
+// firstStackFile.
+func registerLockYAML(cmd *cobra.Command) {
+	cmd.Flags().StringArrayP("yaml", "f", nil, "stack `file`; template.lock is beside it")
+}
+
+// firstStackFile is the file of -f whose folder holds template.lock, or "".
+func firstStackFile(cmd *cobra.Command) string {
+	files, _ := cmd.Flags().GetStringArray("yaml") // every command has it
+	if len(files) == 0 {
+		return ""
+	}
+	return files[0]
 }
 
 // stackFlags say which stack file is read, how, and which functions of it are
@@ -36,8 +58,21 @@ type stackFlags struct {
 	strict           bool
 }
 
+// registerFile adds --yaml alone, for commands that work on the file's text.
+func (o *stackFlags) registerFile(cmd *cobra.Command) {
+	registerYAML(cmd, &o.files, "stack `file` or URL (default: stack.yaml, stack.yml or the only one here); repeat to overlay, '' for none")
+}
+
+// registerSelection adds --filter and --regex, for commands that do something
+// with each function of the file.
+func (o *stackFlags) registerSelection(cmd *cobra.Command) {
+	cmd.Flags().StringVar(&o.filter, "filter", "", "only functions whose name matches the `pattern`, in which * stands for anything")
+	cmd.Flags().StringVar(&o.regex, "regex", "", "only functions whose name matches the regular `expression`")
+}
+
 // register adds the flags that commands reading a stack file share.
 func (o *stackFlags) register(cmd *cobra.Command) {
+	o.registerFile(cmd)
 	f := cmd.Flags()
 	f.BoolVar(&o.envsubst, "envsubst", true, "substitute ${VAR} in the stack file")
 	f.StringArrayVar(&o.envFiles, "env-file", nil, "dotenv `file` whose variables are substituted before those of the environment (repeatable)")
@@ -51,14 +86,7 @@ func (o *stackFlags) complete(cmd *cobra.Command) {
 	f := cmd.Flags()
 	o.explicit = f.Changed("yaml")
 	o.envsubstExplicit = f.Changed("envsubst")
-	files, _ := f.GetStringArray("yaml") // the flag is the root's own, so it exists
-	for _, file := range files {
-		if file != "" {
-			o.files = append(o.files, file)
-		}
-	}
-	o.filter, _ = f.GetString("filter")
-	o.regex, _ = f.GetString("regex")
+	o.files = slices.DeleteFunc(o.files, func(file string) bool { return file == "" })
 }
 
 // gatewayFlags say which gateway a command talks to, and as whom.

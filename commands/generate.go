@@ -53,6 +53,7 @@ services with --api ` + stack.KnativeAPI + `. They come by name.`,
 		},
 	}
 	o.stack.register(cmd)
+	o.stack.registerSelection(cmd)
 	f := cmd.Flags()
 	f.StringVar(&o.api, "api", "openfaas.com/v1", "apiVersion of the manifests")
 	f.StringVarP(&o.namespace, "namespace", "n", functionNamespace, "`namespace` of the manifests (default: the function's own, else "+functionNamespace+"); '' for none")

@@ -68,6 +68,7 @@ With --watch functions are built and started again when their files change.`,
 		},
 	}
 	o.stack.register(cmd)
+	o.stack.registerSelection(cmd)
 	o.build.register(cmd)
 	f := cmd.Flags()
 	f.BoolVar(&o.buildIt, "build", true, "build the function first")

@@ -65,6 +65,7 @@ up again where it was, at most five times in a row.`,
 	o.gateway.register(cmd)
 	o.gateway.registerNamespace(cmd)
 	o.stack.register(cmd)
+	o.stack.registerSelection(cmd)
 	f := cmd.Flags()
 	f.BoolVar(&o.all, "all", false, "all functions of the stack file")
 	f.Var(&o.since, "since", "only lines since then: a `duration` such as 10m, or an RFC 3339 time")

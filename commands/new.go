@@ -65,16 +65,13 @@ everything else in an existing file stay as they are.`,
 			o.gateway.complete(cmd)
 			o.lang = normaliseLang(o.lang)
 			o.templates.complete(cmd)
-			o.files = nil
-			if cmd.Flags().Changed("yaml") {
-				o.files, _ = cmd.Flags().GetStringArray("yaml") // the root's own flag
-			}
 			if err := o.validate(); err != nil {
 				return err
 			}
 			return runNew(cmd.Context(), env, o)
 		},
 	}
+	registerYAML(cmd, &o.files, "stack `file` to add the function to; '' for a new one")
 	f := cmd.Flags()
 	f.StringVar(&o.lang, "lang", "", "`template` to start from, optionally NAME@REF")
 	f.StringVarP(&o.gateway.url, "gateway", "g", defaultGateway, "`URL` of the gateway, written into a new stack file")

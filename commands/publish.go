@@ -44,6 +44,7 @@ else linux/amd64.`,
 		},
 	}
 	o.stack.register(cmd)
+	o.stack.registerSelection(cmd)
 	o.build.register(cmd)
 	o.build.remote.register(cmd)
 	registerOutput(cmd, &o.format)

@@ -51,6 +51,7 @@ sent again. All images are tried, also when one fails.`,
 		},
 	}
 	o.stack.register(cmd)
+	o.stack.registerSelection(cmd)
 	o.gateway.register(cmd)
 	o.show.register(cmd)
 	registerOutput(cmd, &o.format)

@@ -45,6 +45,7 @@ file that are not deployed are no error.`,
 	o.gateway.registerTimeout(cmd)
 	o.gateway.registerNamespace(cmd)
 	o.stack.register(cmd)
+	o.stack.registerSelection(cmd)
 	o.format.register(cmd)
 	cmd.Flags().IntVar(&o.parallel, "parallel", defaultParallel, "remove `n` functions at once")
 	return cmd

@@ -40,7 +40,7 @@ with no cluster at all, on this machine.
 	root.SetOut(env.Term.Out)
 	root.SetErr(env.Term.Err)
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return &UsageError{Err: err} })
-	registerGlobalFlags(root)
+	acceptStackFlags(root)
 	root.AddGroup(
 		&cobra.Group{ID: groupWrite, Title: "Write and build:"},
 		&cobra.Group{ID: groupRun, Title: "Deploy and run:"},

@@ -32,13 +32,10 @@ already, or a prebuilt image. It goes where faas-cli new would put it.`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			o.name = args[0]
 			o.gateway.complete(cmd)
-			o.files = nil
-			if cmd.Flags().Changed("yaml") {
-				o.files, _ = cmd.Flags().GetStringArray("yaml") // the root's own flag
-			}
 			return runStackAdd(cmd.Context(), env, o)
 		},
 	}
+	registerYAML(cmd, &o.files, "stack `file` to add the function to; '' for a new one")
 	f := cmd.Flags()
 	f.StringVar(&o.fn.Image, "image", "", "image `reference`")
 	f.StringVar(&o.fn.Language, "lang", "", "`template`; without one the image is taken as prebuilt")

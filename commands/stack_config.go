@@ -35,6 +35,7 @@ select. It may show secrets that variables hold.`,
 		},
 	}
 	o.stack.register(cmd)
+	o.stack.registerSelection(cmd)
 	f := cmd.Flags()
 	f.BoolVar(&o.resolve, "resolve", false, "add the process of the template, the environment files and the image's tag")
 	f.BoolVar(&o.origin, "origin", false, "say which file and line each value comes from")

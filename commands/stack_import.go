@@ -21,6 +21,7 @@ type stackImportOptions struct {
 
 func newStackImportCmd(env *Env) *cobra.Command {
 	o := stackImportOptions{}
+	var files []string
 	cmd := &cobra.Command{
 		Use:   "import [NAME...]",
 		Short: "Write the functions of a gateway as a stack file",
@@ -33,16 +34,16 @@ faas-cli diff of the result shows no difference.`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			o.gateway.complete(cmd)
 			o.names = args
-			files, _ := cmd.Flags().GetStringArray("yaml") // the root's own flag
 			if len(files) > 1 {
 				return usagef("give one -f to write to")
 			}
-			if o.file = ""; len(files) == 1 {
+			if len(files) == 1 {
 				o.file = files[0]
 			}
 			return runStackImport(cmd.Context(), env, o)
 		},
 	}
+	registerYAML(cmd, &files, "new stack `file` to write instead of standard output")
 	o.gateway.register(cmd)
 	o.gateway.registerTimeout(cmd)
 	o.gateway.registerNamespace(cmd)

@@ -35,6 +35,7 @@ func newStackListCmd(env *Env) *cobra.Command {
 		},
 	}
 	o.stack.register(cmd)
+	o.stack.registerSelection(cmd)
 	o.format.register(cmd)
 	return cmd
 }

@@ -15,7 +15,7 @@ type stackRemoveOptions struct {
 
 func newStackRemoveCmd(env *Env) *cobra.Command {
 	o := stackRemoveOptions{}
-	return &cobra.Command{
+	cmd := &cobra.Command{
 		Use:     "remove NAME...",
 		Aliases: []string{"rm", "delete"},
 		Short:   "Remove functions from the stack file",
@@ -29,6 +29,8 @@ them, stay; comments above them too.`,
 			return runStackRemove(cmd.Context(), env, o)
 		},
 	}
+	o.stack.registerFile(cmd)
+	return cmd
 }
 
 func runStackRemove(_ context.Context, env *Env, o stackRemoveOptions) error {

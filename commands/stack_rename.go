@@ -14,7 +14,7 @@ type stackRenameOptions struct {
 
 func newStackRenameCmd(env *Env) *cobra.Command {
 	o := stackRenameOptions{}
-	return &cobra.Command{
+	cmd := &cobra.Command{
 		Use:     "rename OLD NEW",
 		Short:   "Rename a function of the stack file",
 		Long:    "Rename a function of the stack file. Its handler, image and what is deployed keep their names.",
@@ -26,6 +26,8 @@ func newStackRenameCmd(env *Env) *cobra.Command {
 			return runStackRename(cmd.Context(), env, o)
 		},
 	}
+	o.stack.registerFile(cmd)
+	return cmd
 }
 
 func runStackRename(_ context.Context, env *Env, o stackRenameOptions) error {

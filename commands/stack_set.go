@@ -15,7 +15,7 @@ type stackSetOptions struct {
 
 func newStackSetCmd(env *Env) *cobra.Command {
 	o := stackSetOptions{}
-	return &cobra.Command{
+	cmd := &cobra.Command{
 		Use:   "set PATH=VALUE...",
 		Short: "Change values of the stack file",
 		Long: `Change or add values of the stack file. A PATH is
@@ -43,6 +43,8 @@ All changes are made, or none.`,
 			return runStackSet(cmd.Context(), env, o)
 		},
 	}
+	o.stack.registerFile(cmd)
+	return cmd
 }
 
 func runStackSet(_ context.Context, env *Env, o stackSetOptions) error {

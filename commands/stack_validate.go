@@ -67,6 +67,7 @@ rule there.`,
 		},
 	}
 	o.stack.register(cmd)
+	o.stack.registerSelection(cmd)
 	cmd.Flags().VarP(&o.format, "output", "o", "output `format`: text, json or sarif (for code review tools)")
 	return cmd
 }

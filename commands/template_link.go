@@ -30,6 +30,7 @@ folder; template remove ends the link and leaves the folder alone.`,
 			return runTemplateLink(cmd.Context(), env, o)
 		},
 	}
+	registerLockYAML(cmd)
 	cmd.Flags().StringVar(&o.name, "name", "", "`name` of the template (default that of the folder)")
 	return cmd
 }

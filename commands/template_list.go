@@ -30,17 +30,9 @@ pinned, missing (the next build installs it), linked or embedded in faas-cli.`,
 			return runTemplateList(env, o)
 		},
 	}
+	registerLockYAML(cmd)
 	cmd.Flags().VarP(&o.format, "output", "o", "output `format`: table, wide, json, yaml, name")
 	return cmd
-}
-
-// firstStackFile is the file of -f whose folder holds template.lock, or "".
-func firstStackFile(cmd *cobra.Command) string {
-	files, _ := cmd.Flags().GetStringArray("yaml") // the root's own flag
-	if len(files) == 0 {
-		return ""
-	}
-	return files[0]
 }
 
 func runTemplateList(env *Env, o templateListOptions) error {

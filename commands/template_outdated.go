@@ -31,6 +31,7 @@ now, and compare it with template.lock. Nothing is changed.`,
 			return runTemplateOutdated(cmd.Context(), env, o)
 		},
 	}
+	registerLockYAML(cmd)
 	cmd.Flags().DurationVar(&o.templates.timeout, "template-timeout", templates.DefaultTimeout, "`time` that asking one template repository may take")
 	cmd.Flags().VarP(&o.format, "output", "o", "output `format`: table, wide, json, yaml, name")
 	return cmd

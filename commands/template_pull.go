@@ -26,7 +26,7 @@ type pullFlags struct {
 	stackFile         string // -f, which decides where template.lock is
 }
 
-// register adds the flags; those in persistent hold for sub-commands too.
+// register adds the flags but -f, which is not the same for all of them.
 func (o *pullFlags) register(cmd *cobra.Command) {
 	o.templates.register(cmd)
 	o.format = output.Table
@@ -41,9 +41,7 @@ func (o *pullFlags) register(cmd *cobra.Command) {
 func (o *pullFlags) complete(cmd *cobra.Command) {
 	o.templates.complete(cmd)
 	o.overwriteExplicit = cmd.Flags().Changed("overwrite")
-	if files, _ := cmd.Flags().GetStringArray("yaml"); len(files) > 0 { // the root's own flag
-		o.stackFile = files[0]
-	}
+	o.stackFile = firstStackFile(cmd)
 }
 
 func (o pullFlags) options() templates.PullOptions {
@@ -81,6 +79,7 @@ moved, unless --locked or --offline.`,
 		},
 	}
 	o.register(cmd)
+	registerLockYAML(cmd)
 	cmd.AddCommand(newTemplatePullStackCmd(env))
 	return cmd
 }

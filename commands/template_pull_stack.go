@@ -40,6 +40,7 @@ named templates are pulled, present or not.`,
 		},
 	}
 	o.register(cmd)
+	o.stack.registerFile(cmd)
 	return cmd
 }
 

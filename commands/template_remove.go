@@ -32,6 +32,7 @@ changed since it was pinned is only removed with --force.`,
 			return runTemplateRemove(cmd.Context(), env, o)
 		},
 	}
+	registerLockYAML(cmd)
 	f := cmd.Flags()
 	f.BoolVar(&o.force, "force", false, "remove also what was changed since it was pinned")
 	f.VarP(&o.format, "output", "o", "output `format`: table, wide, json, yaml, name")

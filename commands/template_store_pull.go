@@ -33,6 +33,7 @@ templates of its repository are left alone, unless --all.`,
 	}
 	o.store.registerURL(cmd)
 	o.register(cmd)
+	registerLockYAML(cmd)
 	cmd.Flags().BoolVar(&o.all, "all", false, "pull all templates of the repository")
 	return cmd
 }

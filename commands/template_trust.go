@@ -33,6 +33,7 @@ faas-cli are trusted.`,
 			return runTemplateTrust(env, o)
 		},
 	}
+	registerLockYAML(cmd)
 	cmd.Flags().BoolVar(&o.remove, "remove", false, "no longer trust it")
 	return cmd
 }

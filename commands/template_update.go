@@ -29,6 +29,7 @@ has moved.`,
 		},
 	}
 	o.register(cmd)
+	registerLockYAML(cmd)
 	return cmd
 }
 

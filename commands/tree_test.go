@@ -48,6 +48,40 @@ func TestEveryCommandExplainsItself(t *testing.T) {
 	walk(newRootCmd(env, ""))
 }
 
+// TestHelpListsOnlyWhatActs holds that help has no flags that the command
+// ignores, while all commands take them, as with the original.
+func TestHelpListsOnlyWhatActs(t *testing.T) {
+	t.Parallel()
+	env := &Env{Term: term.Test(strings.NewReader(""), io.Discard, io.Discard)}
+	for command, want := range map[string]string{
+		"up":                  "filter regex yaml",
+		"list":                "yaml",
+		"stack set":           "yaml",
+		"template pull":       "yaml",
+		"template pull stack": "yaml",
+		"secret list":         "",
+		"local start":         "",
+		"context":             "",
+	} {
+		cmd, _, err := newRootCmd(env, "").Find(strings.Fields(command))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := cmd.ParseFlags([]string{"-f", "x.yml", "--filter", "a", "--regex", "b"}); err != nil {
+			t.Errorf("%s: %v", command, err)
+		}
+		var shown []string
+		for _, name := range []string{"filter", "regex", "yaml"} {
+			if !cmd.Flag(name).Hidden {
+				shown = append(shown, name)
+			}
+		}
+		if got := strings.Join(shown, " "); got != want {
+			t.Errorf("%s: help shows %q of the flags about stack files, want %q", command, got, want)
+		}
+	}
+}
+
 // printsResults says that a command tells what a gateway or our settings hold,
 // or what it changed there.
 func printsResults(cmd *cobra.Command) bool {

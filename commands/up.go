@@ -65,6 +65,7 @@ Ctrl-C.`,
 	o.gateway.register(cmd)
 	o.gateway.registerNamespace(cmd)
 	o.stack.register(cmd)
+	o.stack.registerSelection(cmd)
 	o.build.register(cmd)
 	o.build.remote.register(cmd)
 	o.deploy.register(cmd)
