@@ -52,7 +52,7 @@ by the container engine from the template's Dockerfile. --builder decides it.`,
 	o.stack.register(cmd)
 	o.stack.registerSelection(cmd)
 	o.build.register(cmd)
-	registerOutput(cmd, &o.format)
+	registerLongFormat(cmd, &o.format)
 	cmd.Flags().BoolVar(&o.watch, "watch", false, "build functions again when their files change, until Ctrl-C")
 	return cmd
 }

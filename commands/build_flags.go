@@ -1,7 +1,6 @@
 package commands
 
 import (
-	"errors"
 	"fmt"
 	"runtime"
 	"strings"
@@ -52,7 +51,7 @@ type progressFlags struct {
 
 func (o *progressFlags) register(cmd *cobra.Command) {
 	f := cmd.Flags()
-	f.Var(&o.mode, "progress", "show progress as: auto, plain, json, quiet")
+	choiceVar(f, &o.mode, "progress", "", "show progress as `mode`", progress.Auto, progress.Plain, progress.JSON, progress.Quiet)
 	f.BoolVar(&o.quiet, "quiet", false, "show warnings and failures only, as --progress quiet")
 	f.StringVar(&o.metadataFile, "metadata-file", "", "write names and digests of the images to `file`, as JSON")
 }
@@ -109,26 +108,10 @@ const (
 	builderNative builderName = "native"
 )
 
-// String is the name; nothing means auto.
-func (b *builderName) String() string {
-	if *b == "" {
-		return string(builderAuto)
-	}
-	return string(*b)
+// register adds --builder.
+func (b *builderName) register(cmd *cobra.Command) {
+	choiceVar(cmd.Flags(), b, "builder", "", "`builder` that makes the images; native needs no container engine", builderAuto, builderDocker, builderNative)
 }
-
-// Set accepts auto, docker and native.
-func (b *builderName) Set(s string) error {
-	switch v := builderName(strings.ToLower(s)); v {
-	case builderAuto, builderDocker, builderNative:
-		*b = v
-		return nil
-	}
-	return errors.New("want auto, docker or native")
-}
-
-// Type names the value in help texts.
-func (*builderName) Type() string { return "builder" }
 
 // register adds all flags but those of the remote builder.
 func (o *buildFlags) register(cmd *cobra.Command) {
@@ -147,7 +130,7 @@ func (o *buildFlags) register(cmd *cobra.Command) {
 	f.BoolVar(&o.squash, "squash", false, "squash the layers of the image into one, where the engine can")
 	f.BoolVar(&o.pull, "pull", false, "look for newer base images")
 	f.BoolVar(&o.force, "force", false, "build even if nothing has changed")
-	f.Var(&o.builder, "builder", "build with: auto, docker, native (no container engine)")
+	o.builder.register(cmd)
 
 	f.BoolVar(&o.shrinkwrap, "shrinkwrap", false, "only write the build context to ./build/NAME")
 	f.StringArrayVar(&o.outputs, "build-to", nil, "write the image to `oci:DIR` or tar:FILE as well; {} stands for the function's name (repeatable)")

@@ -5,18 +5,10 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/spf13/cobra"
-
 	"github.com/faas-cli/faas-cli/internal/atomicfile"
 	"github.com/faas-cli/faas-cli/internal/output"
 	"github.com/faas-cli/faas-cli/internal/progress"
 )
-
-// registerOutput adds --output to a command whose -o means something else.
-func registerOutput(cmd *cobra.Command, format *output.Format) {
-	*format = output.Table
-	cmd.Flags().Var(format, "output", "output `format`: table, wide, json, yaml, name")
-}
 
 // reportOutcomes prints what became of the functions and writes the metadata
 // file, also when some of them failed.

@@ -80,6 +80,9 @@ func visit(cmd *cobra.Command, do func(*cobra.Command)) {
 // says enough. A flag that has a completion keeps it.
 func (c completer) flag(cmd *cobra.Command, f *pflag.Flag, byName map[string]names) {
 	find := byName[f.Name]
+	if v, ok := f.Value.(interface{ Words() []string }); ok {
+		find = fixed(v.Words()...)
+	}
 	switch {
 	case f.Value.Type() == "bool":
 		return
@@ -87,8 +90,6 @@ func (c completer) flag(cmd *cobra.Command, f *pflag.Flag, byName map[string]nam
 		// The flag exists, so this cannot fail; the same below.
 		_ = cmd.RegisterFlagCompletionFunc(f.Name, cobra.FixedCompletions([]string{"yaml", "yml"}, cobra.ShellCompDirectiveFilterFileExt))
 		return
-	case f.Name == "output" && f.Value.Type() == "format":
-		find = c.formats
 	case find == nil:
 		return
 	}
@@ -130,13 +131,6 @@ func (c completer) silent() *Env {
 	env := *c.env
 	env.Term = term.Test(strings.NewReader(""), io.Discard, io.Discard)
 	return &env
-}
-
-func (c completer) formats(_ context.Context, cmd *cobra.Command, _ []string) []string {
-	if cmd.Name() == "logs" {
-		return []string{string(logPlain), string(logKeyValue), string(logJSON)}
-	}
-	return []string{"table", "wide", "json", "yaml", "name"}
 }
 
 // stackFile reads the stack file of the command line, if it is a file here.

@@ -29,7 +29,7 @@ type diffOptions struct {
 }
 
 func newDiffCmd(env *Env) *cobra.Command {
-	o := diffOptions{compare: stack.CompareOptions{Env: stack.EnvLocal}, format: output.Table}
+	o := diffOptions{compare: stack.CompareOptions{Env: stack.EnvLocal}}
 	cmd := &cobra.Command{
 		Use:   "diff",
 		Short: "Show how the stack file and the gateway differ",
@@ -61,7 +61,7 @@ Variables count as --env says, amounts of memory and CPU by their size.`,
 	f.Var(&o.compare.Env, "env", "environment variables that count: those of the stack (local), of the gateway (remote), or all")
 	f.BoolVar(&o.compare.ProviderLabels, "show-provider-labels", false, "count com.openfaas.uid, uid and faas_function, which providers add")
 	f.BoolVar(&o.distinctCodes, "exit-code", false, "exit with 2 for an error, so that 1 always means differences")
-	f.VarP(&o.format, "output", "o", "output `format`: table, json, yaml, name")
+	registerFormat(cmd, &o.format)
 	return cmd
 }
 

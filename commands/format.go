@@ -15,14 +15,44 @@ type formatFlags struct {
 
 // register adds --output/-o and --json/-j.
 func (o *formatFlags) register(cmd *cobra.Command) {
-	o.output = output.Table
-	cmd.Flags().VarP(&o.output, "output", "o", "print the result as `format`: table, wide, json, yaml or name")
-	cmd.Flags().BoolVarP(&o.json, "json", "j", false, "same as --output json")
+	registerFormat(cmd, &o.output)
+	registerJSON(cmd, &o.json)
+}
+
+// registerFormat adds --output/-o.
+func registerFormat(cmd *cobra.Command, format *output.Format) {
+	choiceVar(cmd.Flags(), format, "output", "o", formatUsage, output.Formats()...)
+}
+
+// registerLongFormat adds --output to a command whose -o means something else.
+func registerLongFormat(cmd *cobra.Command, format *output.Format) {
+	choiceVar(cmd.Flags(), format, "output", "", formatUsage, output.Formats()...)
+}
+
+const formatUsage = "print the result as `format`"
+
+// registerJSON adds --json/-j to a command with --output.
+func registerJSON(cmd *cobra.Command, json *bool) {
+	cmd.Flags().BoolVarP(json, "json", "j", false, "same as --output json")
 }
 
 // registerJSON adds --json/-j alone, where --output is a file or a folder.
 func (o *formatFlags) registerJSON(cmd *cobra.Command) {
 	cmd.Flags().BoolVarP(&o.json, "json", "j", false, "print the result as JSON")
+}
+
+// findingFormat is how the findings of a check are printed.
+type findingFormat string
+
+const (
+	findingText  findingFormat = "text"
+	findingJSON  findingFormat = "json"
+	findingSARIF findingFormat = "sarif" // for code review tools
+)
+
+// register adds --output/-o.
+func (o *findingFormat) register(cmd *cobra.Command) {
+	choiceVar(cmd.Flags(), o, "output", "o", "print the findings as `format`", findingText, findingJSON, findingSARIF)
 }
 
 func (o formatFlags) format() output.Format {

@@ -32,11 +32,10 @@ const (
 func (o *platformFlags) register(cmd *cobra.Command) {
 	f := cmd.Flags()
 	f.IntVar(&o.port, "port", defaultPort, "`port` of the gateway on 127.0.0.1; 0 for any free one")
-	f.Var(&o.runtime, "runtime", "what functions run as: auto, docker or process")
+	o.runtime.register(cmd)
 	f.StringArrayVar(&o.origins, "allow-origin", nil, "`origin` of a web page that may call functions, such as http://localhost:3000 (repeatable)")
 	f.StringVar(&o.registry, "registry", "", "also serve images to other tools, on this `port` or any free one (default 5000)")
 	f.Lookup("registry").NoOptDefVal = strconv.Itoa(defaultRegistryPort)
-	_ = cmd.RegisterFlagCompletionFunc("runtime", cobra.FixedCompletions([]string{string(runtimeAuto), string(runtimeDocker), string(runtimeProcess)}, cobra.ShellCompDirectiveNoFileComp)) // the flag exists
 }
 
 func (o *platformFlags) complete(cmd *cobra.Command) { o.portExplicit = cmd.Flags().Changed("port") }
@@ -70,7 +69,7 @@ func (o *platformFlags) registryPort() (int, error) {
 
 // args repeats the flags on the command line of another process.
 func (o *platformFlags) args() []string {
-	args := []string{"--port=" + strconv.Itoa(o.port), "--runtime=" + o.runtime.String()}
+	args := []string{"--port=" + strconv.Itoa(o.port), "--runtime=" + string(o.runtime)}
 	for _, origin := range o.origins {
 		args = append(args, "--allow-origin="+origin)
 	}
@@ -92,7 +91,7 @@ func (e *Env) runPlatform(ctx context.Context, dir string, o platformFlags, log 
 	}
 	logger := slog.New(slog.NewTextHandler(log, nil))
 	return local.Run(ctx, local.Options{
-		Dir: dir, Port: o.port, Runtime: o.runtime.String(), Origins: o.origins,
+		Dir: dir, Port: o.port, Runtime: string(o.runtime), Origins: o.origins,
 		Registry: o.registry != "", RegistryPort: port,
 		Runtimes: e.localRuntimes(o.runtime, self, logger),
 		Version:  e.Version, Commit: e.Commit, Log: logger, Now: e.Now,

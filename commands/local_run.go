@@ -77,7 +77,7 @@ With --watch functions are built and started again when their files change.`,
 	f.IntVarP(&o.port, "port", "p", 8080, "`port` of this machine to listen on")
 	f.StringVar(&o.host, "host", loopback, "`address` of this machine to listen on; others than the loopback address let other machines call the function")
 	f.BoolVar(&o.all, "all", false, "run every function, behind one port")
-	f.Var(&o.runtime, "runtime", "run functions as: auto, docker, process")
+	o.runtime.register(cmd)
 	f.IntVar(&o.debugPort, "debug-port", 0, "run the function under the debugger of its template, which listens on `port` of this machine")
 	f.BoolVar(&o.watch, "watch", false, "build and start again when files change")
 	return cmd

@@ -82,7 +82,7 @@ func sameWish(o platformFlags, in local.Instance) bool {
 	if o.portExplicit && o.port != 0 && in.URL() != fmt.Sprintf("http://127.0.0.1:%d", o.port) {
 		return false
 	}
-	return (o.registry == "" || in.Registry != "") && (o.runtime.String() == string(runtimeAuto) || o.runtime.String() == in.Runtime)
+	return (o.registry == "" || in.Registry != "") && (o.runtime == runtimeAuto || string(o.runtime) == in.Runtime)
 }
 
 // launchPlatform starts a platform in the background.

@@ -13,7 +13,7 @@ import (
 type localStatusOptions struct{ format output.Format }
 
 func newLocalStatusCmd(env *Env) *cobra.Command {
-	o := localStatusOptions{format: output.Table}
+	o := localStatusOptions{}
 	cmd := &cobra.Command{
 		Use:     "status",
 		Short:   "Show whether the local platform runs, and where",
@@ -24,7 +24,7 @@ func newLocalStatusCmd(env *Env) *cobra.Command {
 			return runLocalStatus(cmd.Context(), env, o)
 		},
 	}
-	cmd.Flags().VarP(&o.format, "output", "o", "output `format`: table, wide, json, yaml, name")
+	registerFormat(cmd, &o.format)
 	return cmd
 }
 

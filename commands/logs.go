@@ -76,8 +76,8 @@ up again where it was, at most five times in a row.`,
 	o.follow = true
 	follow := f.VarPF(&tailValue{follow: &o.follow}, "follow", "", "the same as --tail")
 	follow.NoOptDefVal, follow.DefValue = "true", "true"
-	f.VarP(&o.format, "output", "o", "output `format`: plain, keyvalue, json")
-	f.BoolVarP(&o.json, "json", "j", false, "the same as --output json")
+	choiceVar(f, &o.format, "output", "o", "print each line as `format`", logPlain, logKeyValue, logJSON)
+	registerJSON(cmd, &o.json)
 	f.Var(&o.timeLayout, "time-format", "Go `layout` of the time, or its name (rfc3339nano, rfc1123, ansic, …); empty for no time")
 	f.BoolVar(&o.nameColumn, "name", false, "print the function's name")
 	f.BoolVar(&o.instance, "instance", false, "print the name of the replica")
@@ -229,7 +229,6 @@ var (
 	_ pflag.Value = (*sinceValue)(nil)
 	_ pflag.Value = (*timeValue)(nil)
 	_ pflag.Value = (*layoutValue)(nil)
-	_ pflag.Value = (*logFormat)(nil)
 )
 
 func runLogs(ctx context.Context, env *Env, o logsOptions) error {

@@ -4,8 +4,6 @@ import (
 	"bufio"
 	"bytes"
 	"fmt"
-	"slices"
-	"strings"
 	"sync"
 	"time"
 
@@ -22,18 +20,6 @@ const (
 	logKeyValue logFormat = "keyvalue"
 	logJSON     logFormat = "json"
 )
-
-func (f *logFormat) String() string { return string(*f) }
-func (f *logFormat) Type() string   { return "format" }
-
-func (f *logFormat) Set(s string) error {
-	v := logFormat(strings.ToLower(s))
-	if !slices.Contains([]logFormat{logPlain, logKeyValue, logJSON}, v) {
-		return fmt.Errorf("want plain, keyvalue or json")
-	}
-	*f = v
-	return nil
-}
 
 // logBuffer is how much output is collected before it is written, in bytes.
 const logBuffer = 64 << 10

@@ -47,7 +47,7 @@ else linux/amd64.`,
 	o.stack.registerSelection(cmd)
 	o.build.register(cmd)
 	o.build.remote.register(cmd)
-	registerOutput(cmd, &o.format)
+	registerLongFormat(cmd, &o.format)
 	f := cmd.Flags()
 	f.StringVar(&o.platforms, "platforms", defaultPlatforms, "comma separated `platforms` of the images (default: the function's platforms)")
 	f.StringArrayVar(&o.extraTags, "extra-tag", nil, "further `tag` of the images (repeatable)")

@@ -54,7 +54,7 @@ sent again. All images are tried, also when one fails.`,
 	o.stack.registerSelection(cmd)
 	o.gateway.register(cmd)
 	o.show.register(cmd)
-	registerOutput(cmd, &o.format)
+	registerLongFormat(cmd, &o.format)
 	f := cmd.Flags()
 	f.Var(&o.tag, "tag", "tag images by: latest (as they are), sha, branch, describe, digest")
 	f.IntVar(&o.parallel, "parallel", defaultPushParallel, "how many images are pushed at the same time")

@@ -1,14 +1,12 @@
 package commands
 
 import (
-	"errors"
-	"strings"
+	"github.com/spf13/cobra"
 
 	"github.com/faas-cli/faas-cli/internal/runtime"
 )
 
-// runtimeName is the value of --runtime: a kind of runtime, or auto, which the
-// zero value means as well.
+// runtimeName is the value of --runtime: a kind of runtime, or auto.
 type runtimeName string
 
 const (
@@ -17,23 +15,7 @@ const (
 	runtimeProcess             = runtimeName(runtime.Process)
 )
 
-// String is the name; nothing means auto.
-func (r *runtimeName) String() string {
-	if *r == "" {
-		return string(runtimeAuto)
-	}
-	return string(*r)
+// register adds --runtime.
+func (r *runtimeName) register(cmd *cobra.Command) {
+	choiceVar(cmd.Flags(), r, "runtime", "", "`runtime` of functions", runtimeAuto, runtimeDocker, runtimeProcess)
 }
-
-// Set accepts auto, docker and process.
-func (r *runtimeName) Set(s string) error {
-	switch v := runtimeName(strings.ToLower(s)); v {
-	case runtimeAuto, runtimeDocker, runtimeProcess:
-		*r = v
-		return nil
-	}
-	return errors.New("want auto, docker or process")
-}
-
-// Type names the value in help texts.
-func (*runtimeName) Type() string { return "runtime" }

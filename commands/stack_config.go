@@ -40,7 +40,7 @@ select. It may show secrets that variables hold.`,
 	f.BoolVar(&o.resolve, "resolve", false, "add the process of the template, the environment files and the image's tag")
 	f.BoolVar(&o.origin, "origin", false, "say which file and line each value comes from")
 	f.Var(&o.tag, "tag", "image tag `format` for --resolve: latest, sha, branch, describe, digest")
-	f.VarP(&o.format, "output", "o", "output `format`: yaml, json, name")
+	choiceVar(f, &o.format, "output", "o", formatUsage, output.YAML, output.JSON, output.Name)
 	return cmd
 }
 

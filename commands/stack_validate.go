@@ -2,10 +2,8 @@ package commands
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
-	"slices"
 	"strings"
 
 	"github.com/faas-cli/faas-cli/internal/output"
@@ -15,38 +13,13 @@ import (
 	"github.com/spf13/cobra"
 )
 
-// validateFormat is how stack validate prints. It is a flag value.
-type validateFormat string
-
-const (
-	validateText  validateFormat = "text"
-	validateJSON  validateFormat = "json"
-	validateSARIF validateFormat = "sarif"
-)
-
-// String is the format's name.
-func (f *validateFormat) String() string { return string(*f) }
-
-// Set reads a format.
-func (f *validateFormat) Set(s string) error {
-	v := validateFormat(strings.ToLower(s))
-	if !slices.Contains([]validateFormat{validateText, validateJSON, validateSARIF}, v) {
-		return errors.New("want text, json or sarif")
-	}
-	*f = v
-	return nil
-}
-
-// Type names the kind of value in help texts.
-func (f *validateFormat) Type() string { return "format" }
-
 type stackValidateOptions struct {
 	stack  stackFlags
-	format validateFormat
+	format findingFormat
 }
 
 func newStackValidateCmd(env *Env) *cobra.Command {
-	o := stackValidateOptions{format: validateText}
+	o := stackValidateOptions{}
 	cmd := &cobra.Command{
 		Use:   "validate",
 		Short: "Check the stack file",
@@ -68,7 +41,7 @@ rule there.`,
 	}
 	o.stack.register(cmd)
 	o.stack.registerSelection(cmd)
-	cmd.Flags().VarP(&o.format, "output", "o", "output `format`: text, json or sarif (for code review tools)")
+	o.format.register(cmd)
 	return cmd
 }
 
@@ -91,12 +64,12 @@ func runStackValidate(ctx context.Context, env *Env, o stackValidateOptions) err
 		return err
 	}
 	switch o.format {
-	case validateJSON:
+	case findingJSON:
 		if findings == nil {
 			findings = []stack.Finding{}
 		}
 		err = output.WriteJSON(env.Term.Out, findings)
-	case validateSARIF:
+	case findingSARIF:
 		err = output.WriteJSON(env.Term.Out, stackSARIF(env.Version, findings))
 	default:
 		err = printStackFindings(env.Term, findings)
@@ -155,7 +128,7 @@ func validateResult(env *Env, o stackValidateOptions, paths []string, f *stack.F
 	switch {
 	case bad > 0 || o.stack.strict && warnings > 0:
 		return fmt.Errorf("%s: %s, %s", name, count(bad, "error"), count(warnings, "warning"))
-	case o.format != validateText:
+	case o.format != findingText:
 		return nil
 	case warnings > 0:
 		return env.resultf("%s is valid: %s, %s", name, count(len(f.Functions), "function"), count(warnings, "warning"))

@@ -17,7 +17,7 @@ func newTemplateCacheCmd(env *Env) *cobra.Command {
 		"Look after the cache of templates",
 		`Look after the cache of templates, which all projects of a user share. What is
 in it is verified each time it is used; all of it can be fetched again.`,
-		"  faas-cli template cache ls\n  faas-cli template cache prune --older-than 720h",
+		"  faas-cli template cache list\n  faas-cli template cache prune --older-than 720h",
 		newTemplateCacheListCmd(env),
 		newTemplateCachePruneCmd(env),
 		newTemplateCacheVerifyCmd(env),
@@ -26,17 +26,17 @@ in it is verified each time it is used; all of it can be fetched again.`,
 }
 
 func newTemplateCacheListCmd(env *Env) *cobra.Command {
-	format := output.Table
+	var format output.Format
 	cmd := &cobra.Command{
-		Use:     "ls",
-		Aliases: []string{"list"},
+		Use:     "list",
+		Aliases: []string{"ls"},
 		Short:   "List what is in the cache",
 		Long:    "List the contents in the cache, the most recently used first.",
-		Example: "  faas-cli template cache ls\n  faas-cli template cache ls --output json",
+		Example: "  faas-cli template cache list\n  faas-cli template cache list --output json",
 		Args:    noArgs,
 		RunE:    func(*cobra.Command, []string) error { return runTemplateCacheList(env, format) },
 	}
-	cmd.Flags().VarP(&format, "output", "o", "output `format`: table, wide, json, yaml, name")
+	registerFormat(cmd, &format)
 	return cmd
 }
 

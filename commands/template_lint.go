@@ -19,42 +19,13 @@ import (
 
 type templateLintOptions struct {
 	dir    string
-	format lintFormat
+	format findingFormat
 	strict bool
 	rules  bool
 }
 
-// lintFormat is how findings are printed. It is a flag value.
-type lintFormat string
-
-// The formats of findings.
-const (
-	lintText  lintFormat = "text"
-	lintJSON  lintFormat = "json"
-	lintSARIF lintFormat = "sarif"
-)
-
-// String returns the format's name.
-func (f *lintFormat) String() string { return string(*f) }
-
-// Set takes the format's name.
-func (f *lintFormat) Set(s string) error {
-	switch v := lintFormat(strings.ToLower(s)); v {
-	case lintText, lintJSON, lintSARIF:
-		*f = v
-		return nil
-	case "table":
-		*f = lintText
-		return nil
-	}
-	return errors.New("want text, json or sarif")
-}
-
-// Type names the kind of value in help texts.
-func (f *lintFormat) Type() string { return "format" }
-
 func newTemplateLintCmd(env *Env) *cobra.Command {
-	o := templateLintOptions{dir: ".", format: lintText}
+	o := templateLintOptions{dir: "."}
 	cmd := &cobra.Command{
 		Use:   "lint [DIR]",
 		Short: "Check templates for mistakes",
@@ -75,7 +46,7 @@ about or the one above; at the top of template.yml it is for the whole template.
 		},
 	}
 	f := cmd.Flags()
-	f.VarP(&o.format, "output", "o", "output `format`: text, json, sarif")
+	o.format.register(cmd)
 	f.BoolVar(&o.strict, "strict", false, "fail on warnings too")
 	f.BoolVar(&o.rules, "rules", false, "list the rules and what to do about them")
 	return cmd
@@ -100,9 +71,9 @@ func runTemplateLint(env *Env, o templateLintOptions) error {
 		paths[filepath.Base(dir)] = env.relative(dir)
 	}
 	switch o.format {
-	case lintJSON:
+	case findingJSON:
 		err = output.WriteJSON(env.Term.Out, findings)
-	case lintSARIF:
+	case findingSARIF:
 		err = output.WriteJSON(env.Term.Out, sarif(env.Version, findings, paths))
 	default:
 		err = printFindings(env, findings, paths)
@@ -186,7 +157,7 @@ func printFindings(env *Env, findings []templates.Finding, paths map[string]stri
 	return err
 }
 
-func printLintRules(env *Env, format lintFormat) error {
+func printLintRules(env *Env, format findingFormat) error {
 	type row = templates.Rule
 	printer := output.Printer[row]{Format: output.Table, Columns: []output.Column[row]{
 		{Header: "Rule", Value: func(r row) string { return r.Name }},
@@ -194,7 +165,7 @@ func printLintRules(env *Env, format lintFormat) error {
 		{Header: "Wants", Value: func(r row) string { return r.Summary }},
 		{Header: "Otherwise", Value: func(r row) string { return r.Advice }},
 	}}
-	if format != lintText {
+	if format != findingText {
 		printer.Format = output.JSON
 	}
 	return printer.List(env.Term.Out, templates.Rules())

@@ -15,7 +15,7 @@ type templateListOptions struct {
 }
 
 func newTemplateListCmd(env *Env) *cobra.Command {
-	o := templateListOptions{format: output.Table}
+	o := templateListOptions{}
 	cmd := &cobra.Command{
 		Use:     "list",
 		Aliases: []string{"ls"},
@@ -31,7 +31,7 @@ pinned, missing (the next build installs it), linked or embedded in faas-cli.`,
 		},
 	}
 	registerLockYAML(cmd)
-	cmd.Flags().VarP(&o.format, "output", "o", "output `format`: table, wide, json, yaml, name")
+	registerFormat(cmd, &o.format)
 	return cmd
 }
 

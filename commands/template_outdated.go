@@ -18,7 +18,7 @@ type templateOutdatedOptions struct {
 }
 
 func newTemplateOutdatedCmd(env *Env) *cobra.Command {
-	o := templateOutdatedOptions{format: output.Table}
+	o := templateOutdatedOptions{}
 	cmd := &cobra.Command{
 		Use:   "outdated [NAME...]",
 		Short: "Say which pinned templates have moved on",
@@ -33,7 +33,7 @@ now, and compare it with template.lock. Nothing is changed.`,
 	}
 	registerLockYAML(cmd)
 	cmd.Flags().DurationVar(&o.templates.timeout, "template-timeout", templates.DefaultTimeout, "`time` that asking one template repository may take")
-	cmd.Flags().VarP(&o.format, "output", "o", "output `format`: table, wide, json, yaml, name")
+	registerFormat(cmd, &o.format)
 	return cmd
 }
 

@@ -29,12 +29,11 @@ type pullFlags struct {
 // register adds the flags but -f, which is not the same for all of them.
 func (o *pullFlags) register(cmd *cobra.Command) {
 	o.templates.register(cmd)
-	o.format = output.Table
 	f := cmd.Flags()
 	f.BoolVar(&o.overwrite, "overwrite", true, "replace templates that are there; false protects them all")
 	f.BoolVar(&o.force, "force", false, "replace also templates whose files were changed since they were pulled")
 	f.BoolVar(&o.debug, "debug", false, "say which git commands run, and where the cache is")
-	f.Var(&o.format, "output", "output `format`: table, wide, json, yaml, name")
+	registerLongFormat(cmd, &o.format)
 }
 
 // complete reads what only the parsed command line knows.

@@ -18,7 +18,7 @@ type templateRemoveOptions struct {
 }
 
 func newTemplateRemoveCmd(env *Env) *cobra.Command {
-	o := templateRemoveOptions{format: output.Table}
+	o := templateRemoveOptions{}
 	cmd := &cobra.Command{
 		Use:     "remove NAME...",
 		Aliases: []string{"rm", "delete"},
@@ -35,7 +35,7 @@ changed since it was pinned is only removed with --force.`,
 	registerLockYAML(cmd)
 	f := cmd.Flags()
 	f.BoolVar(&o.force, "force", false, "remove also what was changed since it was pinned")
-	f.VarP(&o.format, "output", "o", "output `format`: table, wide, json, yaml, name")
+	registerFormat(cmd, &o.format)
 	return cmd
 }
 

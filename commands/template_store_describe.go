@@ -7,19 +7,16 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
-
-	"github.com/faas-cli/faas-cli/internal/output"
 )
 
 type templateStoreDescribeOptions struct {
 	store  templateStoreFlags
 	name   string
-	json   bool
-	format output.Format
+	format formatFlags
 }
 
 func newTemplateStoreDescribeCmd(env *Env) *cobra.Command {
-	o := templateStoreDescribeOptions{format: output.Table}
+	o := templateStoreDescribeOptions{}
 	cmd := &cobra.Command{
 		Use:     "describe NAME",
 		Short:   "Show what a store says about a template",
@@ -34,8 +31,7 @@ func newTemplateStoreDescribeCmd(env *Env) *cobra.Command {
 	o.store.registerURL(cmd)
 	f := cmd.Flags()
 	f.BoolVar(&o.store.offline, "offline", false, "show what the store had when it was last asked")
-	f.BoolVarP(&o.json, "json", "j", false, "the same as --output json")
-	f.VarP(&o.format, "output", "o", "output `format`: table, wide, json, yaml, name")
+	o.format.register(cmd)
 	return cmd
 }
 
@@ -49,12 +45,8 @@ func runTemplateStoreDescribe(ctx context.Context, env *Env, o templateStoreDesc
 	if err != nil {
 		return hintTemplate(err)
 	}
-	format := o.format
-	if o.json {
-		format = output.JSON
-	}
-	if format != output.Table && format != output.Wide {
-		return templateStorePrinter(env, format).One(env.Term.Out, entry)
+	if !o.format.table() {
+		return templateStorePrinter(env, o.format.format()).One(env.Term.Out, entry)
 	}
 	var b strings.Builder
 	b.WriteString("\n")

@@ -17,12 +17,11 @@ type templateStoreListOptions struct {
 	recommended bool
 	official    bool
 	verbose     bool
-	json        bool
-	format      output.Format
+	format      formatFlags
 }
 
 func newTemplateStoreListCmd(env *Env) *cobra.Command {
-	o := templateStoreListOptions{format: output.Table}
+	o := templateStoreListOptions{}
 	cmd := &cobra.Command{
 		Use:     "list",
 		Aliases: []string{"ls"},
@@ -42,8 +41,8 @@ then by name. The JSON form has those of all platforms.`,
 	f.BoolVarP(&o.recommended, "recommended", "r", false, "only recommended templates")
 	f.BoolVarP(&o.official, "official", "o", false, "only official templates; no effect with --recommended")
 	f.BoolVarP(&o.verbose, "verbose", "v", false, "show language and platform too")
-	f.BoolVarP(&o.json, "json", "j", false, "the same as --output json")
-	f.Var(&o.format, "output", "output `format`: table, wide, json, yaml, name")
+	registerLongFormat(cmd, &o.format.output)
+	registerJSON(cmd, &o.format.json)
 	return cmd
 }
 
@@ -53,11 +52,8 @@ func runTemplateStoreList(ctx context.Context, env *Env, o templateStoreListOpti
 		return err
 	}
 	defer func() { _ = clean() }()
-	format := o.format
-	switch {
-	case o.json:
-		format = output.JSON
-	case o.verbose && format == output.Table:
+	format := o.format.format()
+	if o.verbose && format == output.Table {
 		format = output.Wide
 	}
 	entries, err := env.templateStores(o.store.urls, cache, o.store.offline, storeTimeout).List(ctx)

@@ -29,7 +29,7 @@ type templateTestOptions struct {
 }
 
 func newTemplateTestCmd(env *Env) *cobra.Command {
-	o := templateTestOptions{dir: ".", format: output.Table}
+	o := templateTestOptions{dir: "."}
 	cmd := &cobra.Command{
 		Use:   "test [DIR]",
 		Short: "Build and run a template's handlers, and check their answers",
@@ -57,10 +57,10 @@ machine as you, whether or not you trust the template.`,
 		},
 	}
 	f := cmd.Flags()
-	f.Var(&o.builder, "builder", "build with: auto, docker, native (no container engine)")
+	o.builder.register(cmd)
 	f.IntVar(&o.parallel, "parallel", runtime.NumCPU(), "how many handlers are tested at the same time")
 	f.DurationVar(&o.timeout, "timeout", time.Minute, "`time` until a function must be healthy, and for each request")
-	f.VarP(&o.format, "output", "o", "output `format`: table, wide, json, yaml, name")
+	registerFormat(cmd, &o.format)
 	f.StringVar(&o.junit, "junit", "", "write a JUnit report to `file` as well")
 	return cmd
 }

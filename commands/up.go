@@ -70,7 +70,7 @@ Ctrl-C.`,
 	o.build.remote.register(cmd)
 	o.deploy.register(cmd)
 	o.unused.register(cmd, "network")
-	registerOutput(cmd, &o.format)
+	registerLongFormat(cmd, &o.format)
 	f := cmd.Flags()
 	f.BoolVar(&o.publish, "publish", false, "build for --platforms and push the result in one step, as publish does")
 	f.StringVar(&o.platforms, "platforms", defaultPlatforms, "with --publish: comma separated `platforms` of the images (default: the function's platforms)")

@@ -14,7 +14,7 @@ import (
 	"gopkg.in/yaml.v3"
 )
 
-// Format is how results are printed. It is a flag value that checks itself.
+// Format is how results are printed.
 type Format string
 
 // The formats. Wide is a table with further columns.
@@ -28,22 +28,6 @@ const (
 
 // Formats lists all of them in the order in which help shows them.
 func Formats() []Format { return []Format{Table, Wide, JSON, YAML, Name} }
-
-// String returns the format's name.
-func (f *Format) String() string { return string(*f) }
-
-// Set takes the format's name in any case.
-func (f *Format) Set(s string) error {
-	v := Format(strings.ToLower(s))
-	if !slices.Contains(Formats(), v) {
-		return fmt.Errorf("want table, wide, json, yaml or name")
-	}
-	*f = v
-	return nil
-}
-
-// Type names the kind of value in help texts.
-func (f *Format) Type() string { return "format" }
 
 // Column is one column of a table.
 type Column[T any] struct {

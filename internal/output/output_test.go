@@ -51,17 +51,6 @@ func TestPrinterList(t *testing.T) {
 	}
 }
 
-func TestFormatSetRefusesUnknown(t *testing.T) {
-	t.Parallel()
-	f := Table
-	if err := f.Set("XML"); err == nil {
-		t.Error("xml was accepted")
-	}
-	if err := f.Set("JSON"); err != nil || f != JSON {
-		t.Errorf("JSON in capitals: %v, %v", f, err)
-	}
-}
-
 // TestJSONDoesNotSteerTerminals ensures that text of a server can be printed
 // as JSON, and is the same for whoever reads it.
 func TestJSONDoesNotSteerTerminals(t *testing.T) {

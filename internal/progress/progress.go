@@ -14,7 +14,7 @@ import (
 	"github.com/faas-cli/faas-cli/internal/term"
 )
 
-// Mode is how progress is shown. It is a flag value; the zero value is Auto.
+// Mode is how progress is shown. The zero value is Auto.
 type Mode string
 
 const (
@@ -24,27 +24,6 @@ const (
 	Quiet Mode = "quiet" // warnings, and the log of what failed
 	live  Mode = "live"
 )
-
-// String is the mode as it is written on the command line.
-func (m *Mode) String() string {
-	if *m == "" {
-		return string(Auto)
-	}
-	return string(*m)
-}
-
-// Set accepts auto, plain, json and quiet.
-func (m *Mode) Set(s string) error {
-	switch v := Mode(s); v {
-	case Auto, Plain, JSON, Quiet:
-		*m = v
-		return nil
-	}
-	return fmt.Errorf("want auto, plain, json or quiet")
-}
-
-// Type names the value in help texts.
-func (m *Mode) Type() string { return "mode" }
 
 // A Display shows events on the error stream of a terminal. It is safe for
 // concurrent use.

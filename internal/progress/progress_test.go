@@ -102,14 +102,6 @@ func TestDisplayLiveLeavesAFinalPicture(t *testing.T) {
 	}
 }
 
-func TestModeRefusesOthers(t *testing.T) {
-	t.Parallel()
-	var m Mode
-	if m.String() != "auto" || m.Set("live") == nil || m.Set("json") != nil || m.String() != "json" {
-		t.Errorf("mode is %q", m)
-	}
-}
-
 func TestDurationAndBytes(t *testing.T) {
 	t.Parallel()
 	for d, want := range map[time.Duration]string{
