@@ -125,7 +125,7 @@ func (o *buildFlags) register(cmd *cobra.Command) {
 	f.StringArrayVarP(&o.options, "build-option", "o", nil, "build `option` that the template defines (repeatable)")
 	f.StringArrayVar(&o.labels, "build-label", nil, "label `KEY=VALUE` of the image (repeatable)")
 	f.StringArrayVar(&o.extras, "copy-extra", nil, "further `path` that is copied into the handler's folder (repeatable)")
-	f.Var(&o.tag, "tag", "tag images by: latest (as they are), sha, branch, describe, digest")
+	registerTag(cmd, &o.tag)
 	f.BoolVar(&o.noCache, "no-cache", false, "do not use cached steps of earlier builds")
 	f.BoolVar(&o.squash, "squash", false, "squash the layers of the image into one, where the engine can")
 	f.BoolVar(&o.pull, "pull", false, "look for newer base images")
@@ -135,7 +135,7 @@ func (o *buildFlags) register(cmd *cobra.Command) {
 	f.BoolVar(&o.shrinkwrap, "shrinkwrap", false, "only write the build context to ./build/NAME")
 	f.StringArrayVar(&o.outputs, "build-to", nil, "write the image to `oci:DIR` or tar:FILE as well; {} stands for the function's name (repeatable)")
 	f.BoolVar(&o.print, "print", false, "print what would be built, with what and why, and stop")
-	f.IntVar(&o.parallel, "parallel", runtime.NumCPU(), "how many functions are built at the same time")
+	f.IntVar(&o.parallel, "parallel", runtime.NumCPU(), "build up to `n` functions at once")
 
 	f.BoolVar(&o.disableStackPull, "disable-stack-pull", false, "do not pull missing templates from the sources in the stack file, only from the store")
 	o.templates.register(cmd)

@@ -1,9 +1,12 @@
 package commands
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"strings"
+
+	"github.com/spf13/cobra"
 
 	"github.com/faas-cli/faas-cli/builder"
 	"github.com/faas-cli/faas-cli/stack"
@@ -17,10 +20,9 @@ type buildTarget struct {
 	local   bool
 	outputs []builder.Output
 
-	publish           bool
-	platformsFlag     string // --platforms
-	platformsExplicit bool   // … was given
-	extra             []string
+	publish       bool
+	platformsFlag string // --platforms; "": not given
+	extra         []string
 }
 
 // buildTargetOf finds out where images go that are meant for the gateway t.
@@ -41,12 +43,17 @@ func (e *Env) buildTargetOf(ctx context.Context, t target, remote remoteFlags) b
 // otherwise.
 const defaultPlatforms = "linux/amd64"
 
+// registerPlatforms adds --platforms.
+func registerPlatforms(cmd *cobra.Command, platforms *string, condition string) {
+	cmd.Flags().StringVar(platforms, "platforms", "", condition+"comma separated `platforms` of the images (default: the function's own, else "+defaultPlatforms+")")
+}
+
 // publishing makes builds end in a registry, for the platforms of the flag if
 // it was given, else those of each function.
-func (t *buildTarget) publishing(platforms string, explicit bool, extraTags []string) {
+func (t *buildTarget) publishing(platforms string, extraTags []string) {
 	t.local = false
 	t.outputs = []builder.Output{{Kind: builder.OutputRegistry}}
-	t.publish, t.platformsFlag, t.platformsExplicit, t.extra = true, platforms, explicit, extraTags
+	t.publish, t.platformsFlag, t.extra = true, platforms, extraTags
 }
 
 // describe says where images go.
@@ -60,13 +67,10 @@ func (t buildTarget) describe() string {
 // platforms of a function that is published: the flag's if it was given, else
 // its own (KB-27). Everything else is built for the engine's platform.
 func (t buildTarget) platforms(fn stack.Function) ([]builder.Platform, error) {
-	switch {
-	case !t.publish:
+	if !t.publish {
 		return nil, nil
-	case !t.platformsExplicit && fn.Platforms != "":
-		return builder.ParsePlatforms(fn.Platforms)
 	}
-	return builder.ParsePlatforms(t.platformsFlag)
+	return builder.ParsePlatforms(cmp.Or(t.platformsFlag, fn.Platforms, defaultPlatforms))
 }
 
 // extraTags checks the tags of --extra-tag; they are tags of the same

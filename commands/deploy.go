@@ -55,8 +55,8 @@ and all are tried, also when one fails.`,
 	f := cmd.Flags()
 	f.StringVar(&o.image, "image", "", "deploy this `image`, taken as it is (with --name)")
 	f.StringVar(&o.name, "name", "", "`name` of the function (with --image)")
-	f.Var(&o.tag, "tag", "`form` of the image tags: latest, sha, branch, describe or digest")
-	f.IntVar(&o.deploy.parallel, "parallel", defaultParallel, "send `n` functions at once")
+	registerTag(cmd, &o.tag)
+	f.IntVar(&o.deploy.parallel, "parallel", defaultParallel, "send up to `n` functions at once")
 	f.BoolVar(&o.dryRun, "dry-run", false, "print the requests and send nothing; values of variables that look secret are left out")
 	return cmd
 }

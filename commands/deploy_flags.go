@@ -39,9 +39,9 @@ func (o *deployFlags) register(cmd *cobra.Command) {
 // registerShared leaves out what is about functions of a stack file.
 func (o *deployFlags) registerShared(cmd *cobra.Command) {
 	f := cmd.Flags()
-	f.StringArrayVarP(&o.env, "env", "e", nil, "environment variable, as `KEY=VALUE` (repeatable)")
-	f.StringArrayVarP(&o.labels, "label", "l", nil, "label, as `KEY=VALUE` (repeatable)")
-	f.StringArrayVar(&o.annotations, "annotation", nil, "annotation, as `KEY=VALUE` (repeatable)")
+	f.StringArrayVarP(&o.env, "env", "e", nil, "environment variable `KEY=VALUE` (repeatable)")
+	f.StringArrayVarP(&o.labels, "label", "l", nil, "label `KEY=VALUE` (repeatable)")
+	f.StringArrayVar(&o.annotations, "annotation", nil, "annotation `KEY=VALUE` (repeatable)")
 	f.StringArrayVar(&o.constraints, "constraint", nil, "placement `constraint`, for functions without any (repeatable)")
 	f.StringArrayVar(&o.secrets, "secret", nil, "`name` of a secret that the function may read (repeatable)")
 	f.BoolVar(&o.readOnly, "readonly", false, "make the root file system read-only")
@@ -85,10 +85,10 @@ type resourceFlags struct {
 
 func (o *resourceFlags) register(cmd *cobra.Command) {
 	f := cmd.Flags()
-	f.StringVar(&o.cpuLimit, "cpu-limit", "", "most CPU that a replica gets, as `quantity` (500m)")
-	f.StringVar(&o.cpuRequest, "cpu-request", "", "CPU that is reserved for a replica, as `quantity` (100m)")
-	f.StringVar(&o.memoryLimit, "memory-limit", "", "most memory that a replica gets, as `quantity` (128Mi)")
-	f.StringVar(&o.memoryRequest, "memory-request", "", "memory that is reserved for a replica, as `quantity` (64Mi)")
+	f.StringVar(&o.cpuLimit, "cpu-limit", "", "`quantity` of CPU that a replica may use, such as 500m")
+	f.StringVar(&o.cpuRequest, "cpu-request", "", "`quantity` of CPU that is reserved for a replica, such as 100m")
+	f.StringVar(&o.memoryLimit, "memory-limit", "", "`quantity` of memory that a replica may use, such as 128Mi")
+	f.StringVar(&o.memoryRequest, "memory-request", "", "`quantity` of memory that is reserved for a replica, such as 64Mi")
 }
 
 // limits and requests are nil where nothing is stated.
@@ -105,6 +105,22 @@ func resources(cpu, memory string) *schema.FunctionResources {
 		return nil
 	}
 	return &schema.FunctionResources{CPU: cpu, Memory: memory}
+}
+
+// stackLimits and stackRequests are the same for a stack file.
+func (o resourceFlags) stackLimits() *schema.StackResources {
+	return stackResources(o.cpuLimit, o.memoryLimit)
+}
+
+func (o resourceFlags) stackRequests() *schema.StackResources {
+	return stackResources(o.cpuRequest, o.memoryRequest)
+}
+
+func stackResources(cpu, memory string) *schema.StackResources {
+	if cpu == "" && memory == "" {
+		return nil
+	}
+	return &schema.StackResources{CPU: cpu, Memory: memory}
 }
 
 // given names the flags that were used.

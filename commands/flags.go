@@ -116,13 +116,13 @@ func (o *gatewayFlags) register(cmd *cobra.Command) {
 func (o *gatewayFlags) registerAddress(cmd *cobra.Command) {
 	f := cmd.Flags()
 	f.StringVarP(&o.url, "gateway", "g", defaultGateway, "`URL` of the gateway")
-	f.StringVar(&o.context, "context", "", "named gateway to use, see faas-cli context (default $OPENFAAS_CONTEXT)")
+	f.StringVar(&o.context, "context", "", "`name` of a gateway that faas-cli context has saved (default $OPENFAAS_CONTEXT)")
 	f.BoolVar(&o.tlsNoVerify, "tls-no-verify", false, "do not verify the gateway's certificate")
 }
 
 // registerNamespace adds --namespace.
 func (o *gatewayFlags) registerNamespace(cmd *cobra.Command) {
-	cmd.Flags().StringVarP(&o.namespace, "namespace", "n", "", "`namespace` of the function")
+	cmd.Flags().StringVarP(&o.namespace, "namespace", "n", "", "`namespace` on the gateway (default $OPENFAAS_NS)")
 }
 
 // registerTimeout adds --timeout. Commands without it use the default.

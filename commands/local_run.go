@@ -73,6 +73,7 @@ With --watch functions are built and started again when their files change.`,
 	f := cmd.Flags()
 	f.BoolVar(&o.buildIt, "build", true, "build the function first")
 	f.StringToStringVarP(&o.env, "env", "e", nil, "environment variable `KEY=VALUE`, several with commas (repeatable)")
+	f.Lookup("env").DefValue = "" // pflag would show []
 	f.StringVar(&o.network, "network", "", "`network` of the container")
 	f.IntVarP(&o.port, "port", "p", 8080, "`port` of this machine to listen on")
 	f.StringVar(&o.host, "host", loopback, "`address` of this machine to listen on; others than the loopback address let other machines call the function")

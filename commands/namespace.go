@@ -47,8 +47,8 @@ type namespaceMaps struct {
 }
 
 func (o *namespaceMaps) register(cmd *cobra.Command) {
-	cmd.Flags().StringArrayVarP(&o.labels, "label", "l", nil, "label, as `KEY=VALUE` (repeatable)")
-	cmd.Flags().StringArrayVar(&o.annotations, "annotation", nil, "annotation, as `KEY=VALUE` (repeatable)")
+	cmd.Flags().StringArrayVarP(&o.labels, "label", "l", nil, "label `KEY=VALUE` (repeatable)")
+	cmd.Flags().StringArrayVar(&o.annotations, "annotation", nil, "annotation `KEY=VALUE` (repeatable)")
 }
 
 func (o namespaceMaps) namespace(name string) (schema.FunctionNamespace, error) {

@@ -35,7 +35,7 @@ type newOptions struct {
 	list     bool
 	quiet    bool
 
-	cpuLimit, cpuRequest, memoryLimit, memoryRequest string
+	resources resourceFlags
 }
 
 func newNewCmd(env *Env) *cobra.Command {
@@ -78,10 +78,7 @@ everything else in an existing file stay as they are.`,
 	f.StringVar(&o.handler, "handler", "", "`folder` to write the handler to (default NAME)")
 	f.StringVarP(&o.prefix, "prefix", "p", "", "`prefix` of the image, such as a user or registry (default $OPENFAAS_PREFIX)")
 	f.StringVarP(&o.appendTo, "append", "a", "", "existing stack `file` to add the function to")
-	f.StringVar(&o.cpuLimit, "cpu-limit", "", "CPU that the function may use, such as 500m")
-	f.StringVar(&o.cpuRequest, "cpu-request", "", "CPU that is set aside for the function")
-	f.StringVar(&o.memoryLimit, "memory-limit", "", "memory that the function may use, such as 128Mi")
-	f.StringVar(&o.memoryRequest, "memory-request", "", "memory that is set aside for the function")
+	o.resources.register(cmd)
 	f.BoolVar(&o.list, "list", false, "list the templates in ./template")
 	f.BoolVarP(&o.quiet, "quiet", "q", false, "leave the template's notes out")
 	o.templates.register(cmd)
@@ -243,8 +240,8 @@ func newStackText(env *Env, target stack.Target, gateway string, o newOptions, h
 		Language: o.lang,
 		Handler:  "./" + handler,
 		Image:    o.name + ":latest",
-		Limits:   newResources(o.cpuLimit, o.memoryLimit),
-		Requests: newResources(o.cpuRequest, o.memoryRequest),
+		Limits:   o.resources.stackLimits(),
+		Requests: o.resources.stackRequests(),
 	}
 	prefix := o.prefix
 	if prefix == "" {
@@ -271,13 +268,6 @@ func (e *Env) withFunction(target stack.Target, gateway, name string, fn schema.
 	}
 	text, err := stack.AddFunction(target.Path, old, name, fn)
 	return text, hintEdit(err)
-}
-
-func newResources(cpu, memory string) *schema.StackResources {
-	if cpu == "" && memory == "" {
-		return nil
-	}
-	return &schema.StackResources{CPU: cpu, Memory: memory}
 }
 
 // declaredTemplates reads configuration.templates of the file that is added

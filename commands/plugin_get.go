@@ -45,7 +45,7 @@ image must carry a cosign signature by that key.`,
 	o.format.register(cmd)
 	f := cmd.Flags()
 	f.StringVar(&o.registry, "registry", "ghcr.io/openfaasltd", "`registry` and path that the plugin's image is in")
-	f.StringVar(&o.version, "version", "latest", "tag or digest of the image")
+	f.StringVar(&o.version, "version", "latest", "`tag` or digest of the image")
 	f.StringVar(&o.arch, "arch", "", "CPU `architecture` of the plugin (default: this machine's)")
 	f.StringVar(&o.os, "os", "", "operating `system` of the plugin (default: this machine's)")
 	f.StringVar(&o.path, "path", "$HOME/.openfaas/plugins", "`folder` to put the plugin into")

@@ -14,10 +14,9 @@ type publishOptions struct {
 	build  buildFlags
 	format output.Format
 
-	platforms         string
-	platformsExplicit bool
-	extraTags         []string
-	resetQemu         bool
+	platforms string
+	extraTags []string
+	resetQemu bool
 }
 
 func newPublishCmd(env *Env) *cobra.Command {
@@ -36,7 +35,6 @@ else linux/amd64.`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			o.stack.complete(cmd)
 			o.build.complete(env, cmd)
-			o.platformsExplicit = cmd.Flags().Changed("platforms")
 			if err := o.build.validate(); err != nil {
 				return err
 			}
@@ -49,7 +47,7 @@ else linux/amd64.`,
 	o.build.remote.register(cmd)
 	registerLongFormat(cmd, &o.format)
 	f := cmd.Flags()
-	f.StringVar(&o.platforms, "platforms", defaultPlatforms, "comma separated `platforms` of the images (default: the function's platforms)")
+	registerPlatforms(cmd, &o.platforms, "")
 	f.StringArrayVar(&o.extraTags, "extra-tag", nil, "further `tag` of the images (repeatable)")
 	f.BoolVar(&o.resetQemu, "reset-qemu", false, "without effect: emulators are the container engine's own matter")
 	_ = f.MarkHidden("reset-qemu") // the name is constant
@@ -87,7 +85,7 @@ func runPublish(ctx context.Context, env *Env, o publishOptions) error {
 		return err
 	}
 	to := buildTarget{target: t}
-	to.publishing(o.platforms, o.platformsExplicit, o.extraTags)
+	to.publishing(o.platforms, o.extraTags)
 	jobs, err := env.planJobs(ctx, st.Functions, o.build.tag)
 	if err != nil {
 		return err

@@ -56,8 +56,8 @@ sent again. All images are tried, also when one fails.`,
 	o.show.register(cmd)
 	registerLongFormat(cmd, &o.format)
 	f := cmd.Flags()
-	f.Var(&o.tag, "tag", "tag images by: latest (as they are), sha, branch, describe, digest")
-	f.IntVar(&o.parallel, "parallel", defaultPushParallel, "how many images are pushed at the same time")
+	registerTag(cmd, &o.tag)
+	f.IntVar(&o.parallel, "parallel", defaultPushParallel, "push up to `n` images at once")
 	return cmd
 }
 

@@ -45,7 +45,7 @@ function has a replica that can answer.`,
 	o.gateway.registerNamespace(cmd)
 	o.stack.register(cmd)
 	o.format.register(cmd)
-	cmd.Flags().IntVar(&o.attempts, "attempts", 60, "how often to ask (`n` times)")
+	cmd.Flags().IntVar(&o.attempts, "attempts", 60, "ask up to `n` times")
 	cmd.Flags().DurationVar(&o.interval, "interval", time.Second, "`time` between two attempts")
 	return cmd
 }

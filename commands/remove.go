@@ -47,7 +47,7 @@ file that are not deployed are no error.`,
 	o.stack.register(cmd)
 	o.stack.registerSelection(cmd)
 	o.format.register(cmd)
-	cmd.Flags().IntVar(&o.parallel, "parallel", defaultParallel, "remove `n` functions at once")
+	cmd.Flags().IntVar(&o.parallel, "parallel", defaultParallel, "remove up to `n` functions at once")
 	return cmd
 }
 

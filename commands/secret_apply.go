@@ -44,7 +44,7 @@ secrets, and empty ones, are left out with a warning.`,
 	o.gateway.registerNamespace(cmd)
 	o.format.register(cmd)
 	cmd.Flags().BoolVar(&o.trim, "trim", true, "cut blanks and newlines off both ends of the values")
-	cmd.Flags().IntVar(&o.parallel, "parallel", defaultParallel, "send `n` secrets at once")
+	cmd.Flags().IntVar(&o.parallel, "parallel", defaultParallel, "send up to `n` secrets at once")
 	return cmd
 }
 

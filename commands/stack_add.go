@@ -15,7 +15,7 @@ type stackAddOptions struct {
 	fn    schema.Function
 
 	env, labels, annotations, constraints []string
-	limits, requests                      schema.StackResources
+	resources                             resourceFlags
 	gateway                               gatewayFlags
 }
 
@@ -40,18 +40,15 @@ already, or a prebuilt image. It goes where faas-cli new would put it.`,
 	f.StringVar(&o.fn.Image, "image", "", "image `reference`")
 	f.StringVar(&o.fn.Language, "lang", "", "`template`; without one the image is taken as prebuilt")
 	f.StringVar(&o.fn.Handler, "handler", "", "`folder` of the code (default ./NAME with --lang)")
-	f.StringVar(&o.fn.FProcess, "fprocess", "", "`process` that the watchdog runs")
+	f.StringVar(&o.fn.FProcess, "fprocess", "", "`command` that the watchdog runs")
 	f.StringVarP(&o.fn.Namespace, "namespace", "n", "", "`namespace` of the function")
 	f.StringArrayVarP(&o.env, "env", "e", nil, "environment variable `KEY=VALUE` (repeatable)")
 	f.StringArrayVarP(&o.labels, "label", "l", nil, "label `KEY=VALUE` (repeatable)")
 	f.StringArrayVar(&o.annotations, "annotation", nil, "annotation `KEY=VALUE` (repeatable)")
-	f.StringArrayVar(&o.fn.Secrets, "secret", nil, "`name` of a secret (repeatable)")
+	f.StringArrayVar(&o.fn.Secrets, "secret", nil, "`name` of a secret that the function may read (repeatable)")
 	f.StringArrayVar(&o.constraints, "constraint", nil, "placement `constraint` (repeatable)")
-	f.BoolVar(&o.fn.ReadOnlyRootFilesystem, "readonly", false, "read-only root file system")
-	f.StringVar(&o.limits.Memory, "memory-limit", "", "memory that the function may use, such as 128Mi")
-	f.StringVar(&o.limits.CPU, "cpu-limit", "", "CPU that the function may use, such as 500m")
-	f.StringVar(&o.requests.Memory, "memory-request", "", "memory that is set aside for the function")
-	f.StringVar(&o.requests.CPU, "cpu-request", "", "CPU that is set aside for the function")
+	f.BoolVar(&o.fn.ReadOnlyRootFilesystem, "readonly", false, "make the root file system read-only")
+	o.resources.register(cmd)
 	f.StringVarP(&o.gateway.url, "gateway", "g", defaultGateway, "`URL` of the gateway, written into a new stack file")
 	return cmd
 }
@@ -87,7 +84,7 @@ func (o stackAddOptions) function() (schema.Function, error) {
 	if len(o.constraints) > 0 {
 		fn.Constraints = &o.constraints
 	}
-	fn.Limits, fn.Requests = &o.limits, &o.requests
+	fn.Limits, fn.Requests = o.resources.stackLimits(), o.resources.stackRequests()
 	return fn, nil
 }
 

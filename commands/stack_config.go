@@ -39,7 +39,7 @@ select. It may show secrets that variables hold.`,
 	f := cmd.Flags()
 	f.BoolVar(&o.resolve, "resolve", false, "add the process of the template, the environment files and the image's tag")
 	f.BoolVar(&o.origin, "origin", false, "say which file and line each value comes from")
-	f.Var(&o.tag, "tag", "image tag `format` for --resolve: latest, sha, branch, describe, digest")
+	f.Var(&o.tag, "tag", "with --resolve: tag images by `format`: latest (as they are), sha, branch, describe or digest")
 	choiceVar(f, &o.format, "output", "o", formatUsage, output.YAML, output.JSON, output.Name)
 	return cmd
 }

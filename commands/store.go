@@ -15,6 +15,8 @@ import (
 	"github.com/faas-cli/faas-cli/schema"
 )
 
+const storeURLUsage = "`URL` or file of the function store (default $OPENFAAS_STORE, or that of OpenFaaS)"
+
 // storeFlags say which function store is read, and for which platform.
 type storeFlags struct {
 	url      string
@@ -47,7 +49,7 @@ func newStoreCmd(env *Env) *cobra.Command {
 		newStoreListCmd(env, &o),
 	)
 	f := cmd.PersistentFlags()
-	f.StringVarP(&o.url, "url", "u", functionstore.DefaultURL, "`URL` or file of the store (default $OPENFAAS_STORE)")
+	f.StringVarP(&o.url, "url", "u", "", storeURLUsage)
 	f.StringVarP(&o.platform, "platform", "p", "", "only functions with an image for this `platform`, such as x86_64 or arm64")
 	return cmd
 }

@@ -7,9 +7,16 @@ import (
 	"strings"
 	"sync"
 
+	"github.com/spf13/cobra"
+
 	"github.com/faas-cli/faas-cli/internal/git"
 	"github.com/faas-cli/faas-cli/stack"
 )
+
+// registerTag adds --tag.
+func registerTag(cmd *cobra.Command, format *stack.TagFormat) {
+	cmd.Flags().Var(format, "tag", "tag images by `format`: latest (as they are), sha, branch, describe or digest")
+}
 
 // imageNamer returns the function that applies the rule of --tag to the image
 // of a stack function. What git knows is asked for at most once. It is safe

@@ -50,15 +50,15 @@ machine as you, whether or not you trust the template.`,
 			if len(args) == 1 {
 				o.dir = args[0]
 			}
-			if o.parallel < 1 {
-				return usagef("--parallel must be greater than 0")
+			if err := checkParallel(o.parallel); err != nil {
+				return err
 			}
 			return runTemplateTest(cmd.Context(), env, o)
 		},
 	}
 	f := cmd.Flags()
 	o.builder.register(cmd)
-	f.IntVar(&o.parallel, "parallel", runtime.NumCPU(), "how many handlers are tested at the same time")
+	f.IntVar(&o.parallel, "parallel", runtime.NumCPU(), "test up to `n` handlers at once")
 	f.DurationVar(&o.timeout, "timeout", time.Minute, "`time` until a function must be healthy, and for each request")
 	registerFormat(cmd, &o.format)
 	f.StringVar(&o.junit, "junit", "", "write a JUnit report to `file` as well")

@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/faas-cli/faas-cli/internal/term"
 )
@@ -41,6 +42,19 @@ func TestEveryCommandExplainsItself(t *testing.T) {
 		if cmd.Runnable() && !cmd.HasSubCommands() && printsResults(cmd) && cmd.Flags().Lookup("output") == nil {
 			t.Errorf("%s: prints results, but has no --output", cmd.CommandPath())
 		}
+		cmd.LocalFlags().VisitAll(func(f *pflag.Flag) {
+			if f.Hidden {
+				return
+			}
+			line := pflag.NewFlagSet("", pflag.ContinueOnError)
+			line.AddFlag(f)
+			if help := line.FlagUsages(); strings.Count(help, "(default") > 1 {
+				t.Errorf("%s --%s: help tells two defaults: %s", cmd.CommandPath(), f.Name, help)
+			}
+			if f.Value.Type() != "bool" && strings.Count(f.Usage, "`") != 2 {
+				t.Errorf("%s --%s: no name of the value in %q", cmd.CommandPath(), f.Name, f.Usage)
+			}
+		})
 		for _, sub := range cmd.Commands() {
 			walk(sub)
 		}

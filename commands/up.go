@@ -22,12 +22,11 @@ type upOptions struct {
 	unused  unusedFlags
 	format  output.Format
 
-	publish           bool
-	platforms         string
-	platformsExplicit bool
-	skipPush          bool
-	skipDeploy        bool
-	watch             bool
+	publish    bool
+	platforms  string
+	skipPush   bool
+	skipDeploy bool
+	watch      bool
 }
 
 func newUpCmd(env *Env) *cobra.Command {
@@ -54,7 +53,6 @@ Ctrl-C.`,
 			o.gateway.complete(cmd)
 			o.stack.complete(cmd)
 			o.build.complete(env, cmd)
-			o.platformsExplicit = cmd.Flags().Changed("platforms")
 			o.unused.warn(env, cmd)
 			if err := o.validate(); err != nil {
 				return err
@@ -73,7 +71,7 @@ Ctrl-C.`,
 	registerLongFormat(cmd, &o.format)
 	f := cmd.Flags()
 	f.BoolVar(&o.publish, "publish", false, "build for --platforms and push the result in one step, as publish does")
-	f.StringVar(&o.platforms, "platforms", defaultPlatforms, "with --publish: comma separated `platforms` of the images (default: the function's platforms)")
+	registerPlatforms(cmd, &o.platforms, "with --publish: ")
 	f.BoolVar(&o.skipPush, "skip-push", false, "do not push the images")
 	f.BoolVar(&o.skipDeploy, "skip-deploy", false, "do not deploy the functions")
 	f.BoolVar(&o.watch, "watch", false, "bring functions up again when their files change, until Ctrl-C")
@@ -81,7 +79,7 @@ Ctrl-C.`,
 }
 
 func (o upOptions) validate() error {
-	if o.platformsExplicit && !o.publish {
+	if o.platforms != "" && !o.publish {
 		return usagef("--platforms can only be used with the --publish flag")
 	}
 	o.deploy.parallel = o.build.parallel
@@ -217,7 +215,7 @@ func (e *Env) upTarget(ctx context.Context, o upOptions, stackGateway string) (*
 	}
 	to := e.buildTargetOf(ctx, t, o.build.remote)
 	if o.publish {
-		to.publishing(o.platforms, o.platformsExplicit, nil)
+		to.publishing(o.platforms, nil)
 	}
 	if !o.skipDeploy {
 		e.warnPlainHTTP(gw.BaseURL(), o.gateway)
