@@ -70,8 +70,8 @@ type codedError struct{ error }
 
 func (e codedError) Unwrap() error { return e.error }
 
-// ExitCode is 2.
-func (codedError) ExitCode() int { return exitUsage }
+// exitCode is 2.
+func (codedError) exitCode() int { return exitUsage }
 
 var _ exitCoder = codedError{}
 

@@ -18,8 +18,10 @@ const (
 	exitAuth   = 4
 )
 
-// exitCoder is an error that knows the code to exit with.
-type exitCoder interface{ ExitCode() int }
+// exitCoder is an error that knows the code to exit with. Its method is not
+// exported: *exec.ExitError has an ExitCode too, and the status of a helm or a
+// git that failed is not ours.
+type exitCoder interface{ exitCode() int }
 
 // hinter is an error that knows what the user can do about it.
 type hinter interface{ Hint() string }
@@ -30,8 +32,8 @@ type UsageError struct{ Err error }
 func (e *UsageError) Error() string { return e.Err.Error() }
 func (e *UsageError) Unwrap() error { return e.Err }
 
-// ExitCode is 2.
-func (e *UsageError) ExitCode() int { return exitUsage }
+// exitCode is 2.
+func (e *UsageError) exitCode() int { return exitUsage }
 
 var _ exitCoder = (*UsageError)(nil)
 
@@ -64,7 +66,7 @@ func withHint(err error, format string, args ...any) error {
 type exitError struct{ code int }
 
 func (e *exitError) Error() string { return fmt.Sprintf("exit status %d", e.code) }
-func (e *exitError) ExitCode() int { return e.code }
+func (e *exitError) exitCode() int { return e.code }
 
 var _ exitCoder = (*exitError)(nil)
 
@@ -81,8 +83,8 @@ func (e signalError) Error() string {
 	return "ended by signal: " + e.signal.String()
 }
 
-// ExitCode is 128 plus the number of the signal.
-func (e signalError) ExitCode() int {
+// exitCode is 128 plus the number of the signal.
+func (e signalError) exitCode() int {
 	if s, ok := e.signal.(syscall.Signal); ok {
 		return 128 + int(s)
 	}
@@ -105,7 +107,7 @@ func exitCode(err error) int {
 	}
 	var coder exitCoder
 	if errors.As(err, &coder) {
-		return coder.ExitCode()
+		return coder.exitCode()
 	}
 	if isUnauthorized(err) {
 		return exitAuth

@@ -53,7 +53,7 @@ type codeError struct {
 }
 
 func (e *codeError) Unwrap() error { return e.error }
-func (e *codeError) ExitCode() int { return e.code }
+func (e *codeError) exitCode() int { return e.code }
 
 var _ exitCoder = (*codeError)(nil)
 
