@@ -159,14 +159,22 @@ func (e *Env) askPassword(ctx context.Context, user string) (string, error) {
 // maxPassword bounds a password on standard input, in bytes.
 const maxPassword = 64 << 10
 
+// onePassword refuses a password that is given twice.
+func onePassword(flag string, stdin bool) error {
+	if flag != "" && stdin {
+		return usagef("--password and --password-stdin are mutually exclusive")
+	}
+	return nil
+}
+
 // readPassword returns the password of --password or of --password-stdin, less
 // the blanks around the latter. Without either it is empty.
 func (e *Env) readPassword(ctx context.Context, flag string, stdin bool) (string, error) {
+	if err := onePassword(flag, stdin); err != nil {
+		return "", err
+	}
 	if !stdin {
 		return flag, nil
-	}
-	if flag != "" {
-		return "", usagef("--password and --password-stdin are mutually exclusive")
 	}
 	if e.Term.InTTY {
 		e.progressf("Enter the password, then Ctrl-D on a line of its own.")

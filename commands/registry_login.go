@@ -72,9 +72,12 @@ type registryAuth struct {
 }
 
 func runRegistryLogin(ctx context.Context, env *Env, o registryLoginOptions) error {
+	if err := o.validate(); err != nil {
+		return err
+	}
 	dir := filepath.Join(env.Dir, registryLoginFolder)
 	file := filepath.Join(dir, "config.json")
-	if !o.force {
+	if !o.force { // before a password is asked for
 		if _, err := os.Lstat(file); !errors.Is(err, fs.ErrNotExist) {
 			return withHint(errors.New("./credentials/config.json exists already"), "--force overwrites it")
 		}
@@ -115,14 +118,26 @@ func (c registryConfig) registries() []string {
 	return append(slices.Sorted(maps.Keys(c.Auths)), slices.Sorted(maps.Keys(c.CredHelpers))...)
 }
 
+// errNoAccount is the usage error of a registry without user or password.
+func errNoAccount() error {
+	return usagef("both --username and (--password-stdin or --password) are required")
+}
+
+// validate checks what the flags alone can tell.
+func (o registryLoginOptions) validate() error {
+	switch {
+	case o.ecr && o.accountID == "":
+		return usagef("the --account-id flag is required with --ecr")
+	case o.ecr && o.region == "":
+		return usagef("the --region flag is required with --ecr")
+	case !o.ecr && (o.username == "" || o.password == "" && !o.passwordStdin):
+		return errNoAccount()
+	}
+	return onePassword(o.password, o.passwordStdin)
+}
+
 func (o registryLoginOptions) config(ctx context.Context, env *Env) (registryConfig, error) {
 	if o.ecr {
-		switch {
-		case o.accountID == "":
-			return registryConfig{}, usagef("the --account-id flag is required with --ecr")
-		case o.region == "":
-			return registryConfig{}, usagef("the --region flag is required with --ecr")
-		}
 		host := o.accountID + ".dkr.ecr." + o.region + ".amazonaws.com"
 		return registryConfig{CredsStore: "ecr-login", CredHelpers: map[string]string{host: "ecr-login"}}, nil
 	}
@@ -130,8 +145,8 @@ func (o registryLoginOptions) config(ctx context.Context, env *Env) (registryCon
 	if err != nil {
 		return registryConfig{}, err
 	}
-	if o.username == "" || password == "" {
-		return registryConfig{}, usagef("both --username and (--password-stdin or --password) are required")
+	if password == "" {
+		return registryConfig{}, errNoAccount()
 	}
 	auth := base64.StdEncoding.EncodeToString([]byte(o.username + ":" + password))
 	return registryConfig{Auths: map[string]registryAuth{o.server: {Auth: auth}}}, nil
