@@ -8,6 +8,7 @@ import (
 	"strings"
 	"syscall"
 
+	"github.com/faas-cli/faas-cli/gateway"
 	"github.com/faas-cli/faas-cli/internal/term"
 )
 
@@ -109,7 +110,11 @@ func exitCode(err error) int {
 	if errors.As(err, &coder) {
 		return coder.exitCode()
 	}
-	if isUnauthorized(err) {
+	var name *gateway.NameError
+	switch {
+	case errors.As(err, &name):
+		return exitUsage // names of a stack file are checked when it is read
+	case isUnauthorized(err):
 		return exitAuth
 	}
 	return exitFailed

@@ -129,5 +129,6 @@ func poll(ctx context.Context, attempts int, interval time.Duration, ask func(co
 
 // hopeless: waiting will not help.
 func hopeless(err error) bool {
-	return errors.Is(err, gateway.ErrUnauthorized) || errors.Is(err, gateway.ErrUntrusted)
+	var name *gateway.NameError
+	return errors.Is(err, gateway.ErrUnauthorized) || errors.Is(err, gateway.ErrUntrusted) || errors.As(err, &name)
 }

@@ -96,7 +96,7 @@ func checkName(kind, name string) error {
 		ok = ok && (r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || r == '-' || r == '_' || r == '.')
 	}
 	if !ok {
-		return fmt.Errorf("invalid %s name %q", kind, name)
+		return &NameError{Kind: kind, Name: name}
 	}
 	return nil
 }

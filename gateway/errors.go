@@ -35,6 +35,17 @@ var (
 	ErrMalformed = errors.New("unexpected answer")
 )
 
+// NameError is a name that cannot be part of a path of the API. Nothing was
+// sent.
+type NameError struct {
+	Kind string // "function" or "namespace"
+	Name string
+}
+
+func (e *NameError) Error() string {
+	return fmt.Sprintf("invalid %s name %q: it may only have letters, digits, '-', '_' and '.'", e.Kind, e.Name)
+}
+
 // messageLimit bounds the text taken from a server's error, in bytes.
 const messageLimit = 4 << 10
 

@@ -75,7 +75,7 @@ func (c *Client) PollFunction(ctx context.Context, name, namespace string) (sche
 func (c *Client) function(ctx context.Context, name, namespace string, poll bool) (schema.FunctionStatus, error) {
 	op := fmt.Sprintf("describe function %q", name)
 	if err := checkName("function", name); err != nil {
-		return schema.FunctionStatus{}, fmt.Errorf("describe: %w", err)
+		return schema.FunctionStatus{}, err
 	}
 	q := inNamespace(namespace)
 	q.Set("usage", "1")
@@ -169,7 +169,7 @@ func (c *Client) Delete(ctx context.Context, name, namespace string) error {
 // Scale sets the number of a function's replicas. It fails with [ErrNotFound].
 func (c *Client) Scale(ctx context.Context, name, namespace string, replicas uint64) (Accepted, error) {
 	if err := checkName("function", name); err != nil {
-		return 0, fmt.Errorf("scale: %w", err)
+		return 0, err
 	}
 	return c.do(ctx, call{
 		op: fmt.Sprintf("scale %q", name), method: http.MethodPost,

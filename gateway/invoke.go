@@ -37,11 +37,11 @@ type invocationKey struct{}
 // only ctx bounds it.
 func (c *Client) Invoke(ctx context.Context, r Invocation) (*http.Response, error) {
 	if err := checkName("function", r.Name); err != nil {
-		return nil, fmt.Errorf("invoke: %w", err)
+		return nil, err
 	}
 	if r.Namespace != "" {
 		if err := checkName("namespace", r.Namespace); err != nil {
-			return nil, fmt.Errorf("invoke: %w", err)
+			return nil, err
 		}
 	}
 	op := fmt.Sprintf("invoke %q", r.Name)

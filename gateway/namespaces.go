@@ -84,7 +84,7 @@ func (c *Client) DeleteNamespace(ctx context.Context, name string) (Accepted, er
 func namespaceCall(verb, method, name string) (call, error) {
 	op := fmt.Sprintf("%s namespace %q", verb, name)
 	if err := checkName("namespace", name); err != nil {
-		return call{}, fmt.Errorf("%s: %w", verb, err)
+		return call{}, err
 	}
 	return call{op: op, method: method, path: "system/namespace/" + url.PathEscape(name)}, nil
 }
