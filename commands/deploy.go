@@ -97,7 +97,7 @@ func planDeploy(ctx context.Context, env *Env, o deployOptions) (*gateway.Client
 	if o.image == "" {
 		var err error
 		if file, err = env.requireStack(ctx, o.stack); err != nil {
-			return nil, nil, err
+			return nil, nil, orWithout(err, "--image and --name")
 		}
 	}
 	gw, t, err := env.gatewayClient(o.gateway, gatewayOf(file))

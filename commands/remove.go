@@ -74,7 +74,7 @@ func runRemoveNamed(ctx context.Context, env *Env, o removeOptions, name string)
 func runRemoveStack(ctx context.Context, env *Env, o removeOptions) error {
 	file, err := env.requireStack(ctx, o.stack)
 	if err != nil {
-		return err
+		return orWithout(err, "the NAME of a function")
 	}
 	gw, t, err := env.gatewayClient(o.gateway, file.Gateway)
 	if err != nil {

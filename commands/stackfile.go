@@ -76,6 +76,17 @@ func (e *Env) requireStack(ctx context.Context, o stackFlags) (*stack.File, erro
 	return e.loadDiscovered(ctx, o, d)
 }
 
+// errNoStack: a stack file is needed, and there is none.
+var errNoStack = errors.New("no stack.yaml or stack.yml is here and no other stack file was given")
+
+// orWithout adds, where there is no stack file, what the command takes instead.
+func orWithout(err error, instead string) error {
+	if errors.Is(err, errNoStack) {
+		return withHint(err, "give %s, or name a stack file with -f", instead)
+	}
+	return err
+}
+
 // needStack is the error of a command that needs a stack file and found none.
 func needStack(d stack.Discovered) error {
 	switch {
@@ -83,8 +94,7 @@ func needStack(d stack.Discovered) error {
 		return withHint(fmt.Errorf("several stack files are here: %s", strings.Join(d.Candidates, ", ")),
 			"choose one with -f, as in -f %s", d.Candidates[0])
 	case len(d.Paths) == 0:
-		return withHint(errors.New("no stack.yaml or stack.yml is here and no other stack file was given"),
-			"create one with faas-cli new, or name one with -f")
+		return withHint(errNoStack, "create one with faas-cli new, or name one with -f")
 	}
 	return nil
 }
