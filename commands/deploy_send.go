@@ -98,11 +98,15 @@ func (e *Env) sendDeployment(ctx context.Context, gw *gateway.Client, d schema.F
 		return gw.Deploy(ctx, d)
 	}
 	if o.replace {
+		// A removal that failed does not decide: whether the function can be
+		// created does.
 		switch err := gw.Delete(ctx, d.Service, d.Namespace); {
 		case err == nil:
 			e.progressf("Removing old function: %s.", d.Service)
-		case !errors.Is(err, gateway.ErrNotFound):
+		case ctx.Err() != nil:
 			return gateway.Deployed{}, err
+		case !errors.Is(err, gateway.ErrNotFound):
+			e.warnf("%v", err)
 		}
 	}
 	sent, err := gw.Create(ctx, d)
