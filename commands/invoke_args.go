@@ -93,7 +93,6 @@ func isToken(s string) bool {
 func parseMethod(s string) (string, error) {
 	methods := []string{
 		http.MethodGet, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete,
-		http.MethodHead, http.MethodOptions,
 	}
 	m := strings.ToUpper(s)
 	if !slices.Contains(methods, m) {
