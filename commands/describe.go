@@ -137,14 +137,19 @@ func describeText(env *Env, d functionDescription, verbose bool) string {
 	block("Secrets", listLines(env, d.Secrets))
 	block("Requests", resourceLines(env, d.Requests))
 	block("Limits", resourceLines(env, d.Limits))
-	if d.Usage != nil {
-		const megabyte = 1 << 20
-		block("Usage", []string{
-			fmt.Sprintf("  RAM:  %.2f MB", d.Usage.TotalMemoryBytes/megabyte),
-			fmt.Sprintf("  CPU:  %.0f Mi", d.Usage.CPU),
-		})
-	}
+	block("Usage", usageLines(d.Usage))
 	return b.String()
+}
+
+func usageLines(u *schema.FunctionUsage) []string {
+	if u == nil {
+		return nil
+	}
+	const megabyte = 1 << 20
+	return []string{
+		fmt.Sprintf("  RAM:  %.2f MB", u.TotalMemoryBytes/megabyte),
+		fmt.Sprintf("  CPU:  %.0f Mi", u.CPU),
+	}
 }
 
 func mapLines(env *Env, m map[string]string) []string {
