@@ -27,8 +27,8 @@ const maxSize = 16 << 20
 // the platform.
 var ErrNotFound = errors.New("not found in the store")
 
-// Fetch reads a store. The location is an http or https URL, or the path of a
-// file. Only an answer of 200 counts.
+// Fetch reads a store. The location is an http or https URL, less any final
+// slashes, or the path of a file. Only an answer of 200 counts.
 func Fetch(ctx context.Context, hc *http.Client, location string) ([]schema.FunctionStoreEntry, error) {
 	data, err := read(ctx, hc, location)
 	if err != nil && ctx.Err() != nil {
@@ -71,7 +71,7 @@ func open(ctx context.Context, hc *http.Client, location string) (io.ReadCloser,
 	if !strings.HasPrefix(lower, "http://") && !strings.HasPrefix(lower, "https://") {
 		return os.Open(location)
 	}
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, location, nil)
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, strings.TrimRight(location, "/"), nil)
 	if err != nil {
 		return nil, err
 	}

@@ -41,7 +41,7 @@ func TestFetch(t *testing.T) {
 	if err := os.WriteFile(file, []byte(store), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	for _, location := range []string{srv.URL + "/ok", file} {
+	for _, location := range []string{srv.URL + "/ok", srv.URL + "/ok//", file} {
 		entries, err := functionstore.Fetch(t.Context(), srv.Client(), location)
 		if err != nil || len(entries) != 1 || entries[0].Name != "figlet" {
 			t.Errorf("%s: %v, %v", location, entries, err)
