@@ -104,11 +104,20 @@ func (o newOptions) validate() error {
 	return nil
 }
 
+// newTarget is the stack file that a new function goes into.
+func (e *Env) newTarget(name string, files []string, appendTo string) (stack.Target, error) {
+	t, err := stack.NewTarget(e.Dir, name, files, appendTo)
+	if errors.Is(err, stack.ErrSeveralTargets) {
+		return t, &UsageError{Err: err}
+	}
+	return t, err
+}
+
 func runNew(ctx context.Context, env *Env, o newOptions) error {
 	if o.list {
 		return listLanguages(env)
 	}
-	target, err := stack.NewTarget(env.Dir, o.name, o.files, o.appendTo)
+	target, err := env.newTarget(o.name, o.files, o.appendTo)
 	if err != nil {
 		return err
 	}

@@ -96,7 +96,7 @@ func runStackAdd(_ context.Context, env *Env, o stackAddOptions) error {
 	if err != nil {
 		return err
 	}
-	target, err := stack.NewTarget(env.Dir, o.name, o.files, "")
+	target, err := env.newTarget(o.name, o.files, "")
 	if err != nil {
 		return err
 	}

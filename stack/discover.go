@@ -108,7 +108,7 @@ func NewTarget(dir, name string, files []string, appendTo string) (Target, error
 	path := name + ".yml"
 	switch {
 	case len(files) > 1 || len(files) == 1 && files[0] != "" && appendTo != "":
-		return Target{}, errors.New("give one file to write the function to")
+		return Target{}, ErrSeveralTargets
 	case appendTo != "":
 		path = appendTo
 		if !isYAMLName(path) {

@@ -8,6 +8,9 @@ import (
 // ErrNoMatch says that a selector was given and no function fits it.
 var ErrNoMatch = errors.New("no function of the stack file matches --filter or --regex")
 
+// ErrSeveralTargets is the error of more than one file for a new function.
+var ErrSeveralTargets = errors.New("give one file to write the function to, with -f or --append")
+
 // ErrNoImage says that a function has no image to build, push or deploy.
 var ErrNoImage = errors.New("no image is given")
 
