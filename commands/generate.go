@@ -49,6 +49,9 @@ services with --api ` + stack.KnativeAPI + `. They come by name.`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			o.stack.complete(cmd)
 			o.namespaceExplicit = cmd.Flags().Changed("namespace")
+			if o.fromStore == "" {
+				warnStoreFlags(env, cmd)
+			}
 			return runGenerate(cmd.Context(), env, o)
 		},
 	}
@@ -66,6 +69,16 @@ services with --api ` + stack.KnativeAPI + `. They come by name.`,
 	f.StringArrayVar(&o.annotations, "annotation", nil, "with --from-store: annotation `KEY=VALUE` (repeatable)")
 	f.StringArrayVar(&o.labels, "label", nil, "with --from-store: label `KEY=VALUE` (repeatable)")
 	return cmd
+}
+
+// warnStoreFlags names the flags that change nothing about the functions of a
+// stack file.
+func warnStoreFlags(env *Env, cmd *cobra.Command) {
+	for _, name := range []string{"url", "name", "arch", "annotation", "label"} {
+		if cmd.Flags().Changed(name) {
+			env.warnf("--%s has no effect without --from-store", name)
+		}
+	}
 }
 
 func (o generateOptions) validate() error {
