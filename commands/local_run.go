@@ -199,7 +199,9 @@ type localRun struct {
 // planLocalRun finds the functions and everything they are started with.
 func (e *Env) planLocalRun(ctx context.Context, o localRunOptions) (*localRun, error) {
 	f := o.stack
-	f.filter, f.regex = o.name, "" // the name is the selection
+	if o.name != "" {
+		f.filter, f.regex = o.name, "" // the name is the selection
+	}
 	st, err := e.buildStack(ctx, f, o.build)
 	if errors.Is(err, stack.ErrNoMatch) && o.name != "" {
 		return nil, fmt.Errorf("function %q is not in the stack file", o.name)
