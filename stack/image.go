@@ -46,7 +46,7 @@ func (t *TagFormat) Set(s string) error {
 	case TagLatest, TagSHA, TagBranch, TagDescribe, TagDigest:
 		*t = f
 	default:
-		return fmt.Errorf("unknown image tag format %q", s)
+		return fmt.Errorf("unknown image tag format %q: want latest, sha, branch, describe or digest", s)
 	}
 	return nil
 }
