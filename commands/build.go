@@ -196,11 +196,10 @@ func printJobs(w io.Writer, jobs []*job, to buildTarget) error {
 				fmt.Fprintf(&b, "  arguments: %s\n", strings.Join(args, ", "))
 			}
 			for _, o := range j.request.Outputs {
-				fmt.Fprintf(&b, "  output:    %s\n", strings.TrimRight(string(o.Kind)+" "+o.Dest, " "))
+				fmt.Fprintf(&b, "  output:    %s\n", to.whereTo(j, o))
 			}
 		}
 	}
-	fmt.Fprintf(&b, "%s\n", to.describe())
 	_, err := io.WriteString(w, b.String())
 	return err
 }

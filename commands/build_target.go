@@ -64,6 +64,19 @@ func (t buildTarget) describe() string {
 	return "images go to the registries that their names say"
 }
 
+// whereTo names an output of a build for people.
+func (t buildTarget) whereTo(j *job, o builder.Output) string {
+	switch {
+	case o.Kind == builder.OutputLocal && t.target.url != nil:
+		return fmt.Sprintf("the local platform at %s", t.target.url)
+	case o.Kind == builder.OutputLocal || o.Kind == builder.OutputEngine && j.choice.caps.Name == string(builderNative):
+		return "the image store of this machine"
+	case o.Kind == builder.OutputEngine:
+		return "the container engine"
+	}
+	return strings.TrimRight(string(o.Kind)+" "+o.Dest, " ")
+}
+
 // platforms of a function that is published: the flag's if it was given, else
 // its own (KB-27). Everything else is built for the engine's platform.
 func (t buildTarget) platforms(fn stack.Function) ([]builder.Platform, error) {

@@ -112,9 +112,13 @@ func up(ctx context.Context, env *Env, o upOptions, names []string, logs *watche
 	}
 	defer p.work.Close() //nolint:errcheck // folders that were read
 	if o.build.print {
-		return errors.Join(printJobs(env.Term.Out, p.jobs, p.to), jobErrors(p.jobs))
+		err := printJobs(env.Term.Out, p.jobs, p.to)
+		if err == nil && o.pushes(p.to) {
+			err = env.resultf("%s", p.to.describe())
+		}
+		return errors.Join(err, jobErrors(p.jobs))
 	}
-	if !o.build.shrinkwrap && !o.build.show.silent() {
+	if o.sends(p.to) && !o.build.show.silent() {
 		env.progressf("%s", p.to.describe())
 	}
 	outcomes, err := env.runStages(ctx, o.build.show, p.jobs, p.stages(env, o)...)
@@ -155,7 +159,7 @@ func (e *Env) planUp(ctx context.Context, o upOptions, names []string) (p upPlan
 	if o.pushes(p.to) {
 		err = checkPrefixes(p.jobs)
 	}
-	if err == nil && !o.skipDeploy {
+	if err == nil && o.deploys() {
 		err = p.planDeployments(ctx, e, o, st)
 	}
 	if err != nil {
@@ -183,7 +187,7 @@ func (p upPlan) stages(env *Env, o upOptions) []stage {
 	if o.pushes(p.to) {
 		stages = append(stages, p.work.pusher().stage(o.build.limit(defaultPushParallel)))
 	}
-	if !o.skipDeploy {
+	if o.deploys() {
 		stages = append(stages, deployStage(env, p.gw, o.deploy, o.build.limit(defaultParallel)))
 	}
 	return stages
@@ -204,7 +208,7 @@ func (p upPlan) follow(outcomes []outcome, logs *watchedLogs) {
 // upTarget is the gateway that functions are deployed to, and what that means
 // for where their images go.
 func (e *Env) upTarget(ctx context.Context, o upOptions, stackGateway string) (*gateway.Client, buildTarget, error) {
-	if !o.skipDeploy && !o.build.print {
+	if o.deploys() && !o.build.print {
 		if err := e.offerPlatform(ctx, o.gateway, stackGateway); err != nil {
 			return nil, buildTarget{}, err
 		}
@@ -217,7 +221,7 @@ func (e *Env) upTarget(ctx context.Context, o upOptions, stackGateway string) (*
 	if o.publish {
 		to.publishing(o.platforms, nil)
 	}
-	if !o.skipDeploy {
+	if o.deploys() {
 		e.warnPlainHTTP(gw.BaseURL(), o.gateway)
 	}
 	return gw, to, nil
@@ -226,7 +230,19 @@ func (e *Env) upTarget(ctx context.Context, o upOptions, stackGateway string) (*
 // pushes says whether pushing is a step of its own: the local platform gets its
 // images from the build, and so do registries from publish and remote builders.
 func (o upOptions) pushes(to buildTarget) bool {
-	return !o.skipPush && !to.local && to.outputs[0].Kind != builder.OutputRegistry
+	return !o.skipPush && !o.build.shrinkwrap && !to.local && to.outputs[0].Kind != builder.OutputRegistry
+}
+
+// deploys says whether functions are deployed. What --shrinkwrap writes is not
+// an image, so that a function is deployed only from one that --skip-push says
+// is where the gateway finds it.
+func (o upOptions) deploys() bool {
+	return !o.skipDeploy && (!o.build.shrinkwrap || o.skipPush)
+}
+
+// sends says whether this run brings images anywhere.
+func (o upOptions) sends(to buildTarget) bool {
+	return !o.build.shrinkwrap && (o.pushes(to) || to.outputs[0].Kind != builder.OutputEngine)
 }
 
 // limit is how many jobs a stage takes: what --parallel says, or its own
@@ -257,7 +273,7 @@ func deployStage(env *Env, gw *gateway.Client, f deployFlags, limit int) stage {
 // reportUp prints what became of the functions: for people what deploy says,
 // and the table of build where nothing was deployed.
 func (e *Env) reportUp(outcomes []outcome, o upOptions) error {
-	if o.skipDeploy || (o.format != output.Table && o.format != output.Wide) {
+	if !o.deploys() || (o.format != output.Table && o.format != output.Wide) {
 		return e.reportOutcomes(outcomes, o.format, o.build.show.metadataFile)
 	}
 	if o.build.show.metadataFile != "" {
