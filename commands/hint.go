@@ -8,6 +8,7 @@ import (
 	"github.com/faas-cli/faas-cli/builder"
 	"github.com/faas-cli/faas-cli/gateway"
 	"github.com/faas-cli/faas-cli/internal/engine"
+	"github.com/faas-cli/faas-cli/stack"
 )
 
 // isUnauthorized says that credentials are missing or were refused.
@@ -51,8 +52,24 @@ func hint(err error, path string) string {
 		return "add the gateway's CA to a context (faas-cli context add --ca-file), or skip the check with --tls-no-verify"
 	case errors.Is(err, gateway.ErrUnreachable):
 		return unreachableHint(err)
+	case errors.Is(err, stack.ErrNoMatch):
+		return "faas-cli stack list shows the functions"
+	case errors.Is(err, gateway.ErrNotFound):
+		return notFoundHint(path)
 	}
 	return answerHint(err)
+}
+
+// notFoundHint tells how to see what there is. A function's own 404 is none of
+// its business, so invoke has no such hint.
+func notFoundHint(path string) string {
+	switch strings.TrimPrefix(path, "faas-cli ") {
+	case "describe", "logs", "ready", "remove", "scale":
+		return "faas-cli list shows what is deployed; --namespace looks in another namespace"
+	case "secret remove", "secret update":
+		return "faas-cli secret list shows what there is; --namespace looks in another namespace"
+	}
+	return ""
 }
 
 // answerHint is about what a gateway answers, or has not answered yet.

@@ -322,6 +322,7 @@ func hintTemplate(err error) error {
 	var link *templates.LinkError
 	var locked *templates.LockedError
 	var protected *templates.ProtectedError
+	var store *templates.StoreError
 	switch {
 	case errors.Is(err, git.ErrMissing):
 		return withHint(err, "install git; the templates that come with faas-cli need none: %s", strings.Join(templates.Embedded(), ", "))
@@ -333,6 +334,8 @@ func hintTemplate(err error) error {
 		return withHint(err, "--force replaces them too")
 	case errors.Is(err, templates.ErrNotFound):
 		return withHint(err, "faas-cli template store list shows what there is")
+	case errors.As(err, &store):
+		return withHint(err, "templates that need no store: %s", strings.Join(templates.Embedded(), ", "))
 	}
 	return err
 }

@@ -140,7 +140,11 @@ func noArgs(cmd *cobra.Command, args []string) error {
 		return nil
 	}
 	if !cmd.HasSubCommands() {
-		return usagef("%s takes no arguments, got %q", cmd.CommandPath(), args[0])
+		err := usagef("%s takes no arguments, got %q", cmd.CommandPath(), args[0])
+		if f := cmd.Flag("filter"); f != nil && !f.Hidden {
+			return withHint(err, "choose functions with --filter, as in --filter %s", args[0])
+		}
+		return err
 	}
 	cmd.SuggestionsMinimumDistance = 2 // two letters wrong, or the wrong way round
 	if near := cmd.SuggestionsFor(args[0]); len(near) > 0 {
