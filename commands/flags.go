@@ -87,6 +87,10 @@ func (o *stackFlags) complete(cmd *cobra.Command) {
 	o.explicit = f.Changed("yaml")
 	o.envsubstExplicit = f.Changed("envsubst")
 	o.files = slices.DeleteFunc(o.files, func(file string) bool { return file == "" })
+	// Also for a command that only asks the file for the gateway: a selection
+	// that is wrong, or leaves no function, has always been an error there.
+	o.filter, _ = f.GetString("filter") // every command has them
+	o.regex, _ = f.GetString("regex")
 }
 
 // gatewayFlags say which gateway a command talks to, and as whom.
