@@ -119,7 +119,8 @@ func Get(ctx context.Context, r Request) (Result, error) {
 
 // extract copies the file called like the plugin out of the flattened image.
 func extract(img v1.Image, plugin string, w io.Writer) (int64, error) {
-	layers := mutate.Extract(img)
+	whole := &wholeImage{Image: img}
+	layers := mutate.Extract(whole)
 	defer func() { _ = layers.Close() }() // ends the goroutine that writes it
 	var found string
 	var size int64
@@ -146,6 +147,12 @@ func extract(img v1.Image, plugin string, w io.Writer) (int64, error) {
 			return 0, fmt.Errorf("%q is larger than %d bytes", h.Name, maxSize)
 		}
 	}
+	if _, err := io.Copy(io.Discard, layers); err != nil { // at its end every layer has been closed
+		return 0, fmt.Errorf("unpack the image: %w", err)
+	}
+	if whole.err != nil {
+		return 0, fmt.Errorf("unpack the image: %w", whole.err)
+	}
 	if found == "" {
 		return 0, fmt.Errorf("the image has no file named %q", plugin)
 	}
@@ -153,4 +160,52 @@ func extract(img v1.Image, plugin string, w io.Writer) (int64, error) {
 		return 0, errors.New("the plugin's file is empty")
 	}
 	return size, nil
+}
+
+// wholeImage is an image whose layers are read to their end when they are
+// closed. A layer's digest is only checked there, and who unpacks a tar stops
+// at the tar's own end, before the padding. It is for one reader.
+type wholeImage struct {
+	v1.Image
+
+	err error // why the rest of a layer could not be read
+}
+
+func (i *wholeImage) Layers() ([]v1.Layer, error) {
+	layers, err := i.Image.Layers()
+	for n, l := range layers {
+		layers[n] = wholeLayer{Layer: l, image: i}
+	}
+	return layers, err
+}
+
+type wholeLayer struct {
+	v1.Layer
+
+	image *wholeImage
+}
+
+func (l wholeLayer) Uncompressed() (io.ReadCloser, error) {
+	rc, err := l.Layer.Uncompressed()
+	if err != nil {
+		return nil, err
+	}
+	return &wholeReader{ReadCloser: rc, image: l.image}, nil
+}
+
+type wholeReader struct {
+	io.ReadCloser
+
+	image *wholeImage
+}
+
+func (r *wholeReader) Close() error {
+	n, err := io.Copy(io.Discard, io.LimitReader(r.ReadCloser, maxSize+1))
+	if err == nil && n > maxSize {
+		err = fmt.Errorf("more than %d bytes follow the files of a layer", maxSize)
+	}
+	if r.image.err == nil {
+		r.image.err = err
+	}
+	return r.ReadCloser.Close()
 }

@@ -13,6 +13,7 @@ import (
 	"fmt"
 	"io"
 	"log"
+	"net/http"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
@@ -28,14 +29,15 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/remote"
 	"github.com/google/go-containerregistry/pkg/v1/static"
 	"github.com/google/go-containerregistry/pkg/v1/tarball"
+	"github.com/google/go-containerregistry/pkg/v1/types"
 
 	"github.com/faas-cli/faas-cli/internal/plugin"
 )
 
 type file struct{ name, content string }
 
-// image returns one of a single layer.
-func image(t *testing.T, files ...file) v1.Image {
+// archive returns a tar of files.
+func archive(t *testing.T, files ...file) []byte {
 	t.Helper()
 	var b bytes.Buffer
 	tw := tar.NewWriter(&b)
@@ -54,7 +56,14 @@ func image(t *testing.T, files ...file) v1.Image {
 	if err := tw.Close(); err != nil {
 		t.Fatal(err)
 	}
-	layer, err := tarball.LayerFromOpener(func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(b.Bytes())), nil })
+	return b.Bytes()
+}
+
+// image returns one of a single layer.
+func image(t *testing.T, files ...file) v1.Image {
+	t.Helper()
+	content := archive(t, files...)
+	layer, err := tarball.LayerFromOpener(func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(content)), nil })
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -149,6 +158,40 @@ func TestGetRefuses(t *testing.T) {
 				t.Errorf("folder has %d entries, %v", len(entries), err)
 			}
 		})
+	}
+}
+
+func TestGetRefusesLayerOfAnotherDigest(t *testing.T) {
+	t.Parallel()
+	// With the padding that tar itself writes, which who unpacks it never reads.
+	content := append(archive(t, file{"pro", "good"}), make([]byte, 8<<10)...)
+	layer := static.NewLayer(content, types.OCIUncompressedLayer)
+	img, err := mutate.AppendLayers(empty.Image, layer)
+	if err != nil {
+		t.Fatal(err)
+	}
+	digest, err := layer.Digest()
+	if err != nil {
+		t.Fatal(err)
+	}
+	reg := registry.New(registry.Logger(log.New(io.Discard, "", 0)))
+	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Method == http.MethodGet && strings.HasSuffix(r.URL.Path, "/blobs/"+digest.String()) {
+			_, _ = w.Write(bytes.Replace(content, []byte("good"), []byte("evil"), 1))
+			return
+		}
+		reg.ServeHTTP(w, r)
+	}))
+	t.Cleanup(srv.Close)
+	host := strings.TrimPrefix(srv.URL, "http://")
+	write(t, host+"/acme/pro:latest", img)
+	dir := t.TempDir()
+	_, err = plugin.Get(t.Context(), plugin.Request{Name: "pro", Registry: host + "/acme", Version: "latest", Dir: dir})
+	if err == nil || !strings.Contains(err.Error(), "verifying") {
+		t.Errorf("error %v; want one about the digest", err)
+	}
+	if entries, err := os.ReadDir(dir); err != nil || len(entries) > 0 {
+		t.Errorf("folder has %d entries, %v", len(entries), err)
 	}
 }
 
