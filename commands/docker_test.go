@@ -206,7 +206,7 @@ func TestDockerInterruptedLocalRun(t *testing.T) {
 		args []string
 	}{
 		"before it is healthy": {"started +sick", []string{"-e", "MODE=sick"}},
-		"as it runs":           {"Running", nil},
+		"as it runs":           {`Running \S+ on http://127\.0\.0\.1:\d+\n`, nil},
 		"with others":          {"Running", []string{"--all"}},
 		"as it is watched":     {`\[watch\] done`, []string{"--watch"}},
 	} {

@@ -6,10 +6,12 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net"
 	"net/http"
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -162,7 +164,7 @@ func (r *localRunner) start(ctx context.Context, s localSpec) error {
 		Memory: s.memory, MilliCPU: s.milliCPU, ReadOnlyRoot: s.readOnly,
 	}
 	if r.front == nil {
-		spec.Port = r.o.port
+		spec.Port, spec.Loopback = r.o.port, true
 	}
 	if r.o.debugPort != 0 {
 		if spec.Command, err = r.debugCommand(ctx, s, rt.Kind()); err != nil {
@@ -200,17 +202,29 @@ func (r *localRunner) start(ctx context.Context, s localSpec) error {
 		}
 		return fail(err)
 	}
-	url := fmt.Sprintf("http://%s:%d", r.o.host, r.o.port)
+	url := "http://" + replica.Info().Address
 	if r.front != nil {
 		url = r.front.add(name, replica.Info().Address)
 	} else if r.o.port == 0 {
-		url = "http://" + replica.Info().Address
+		r.keepPort(replica.Info().Address)
 	}
 	r.env.progressf("Running %s on %s", name, url)
 	if r.o.debugPort != 0 {
 		r.env.progressf("Its debugger (%s) listens on %s:%d", s.debugger, loopback, r.o.debugPort)
 	}
 	return nil
+}
+
+// keepPort makes the port that was free at the first start that of all later
+// ones, so that --watch moves no function away from its callers.
+func (r *localRunner) keepPort(address string) {
+	_, port, err := net.SplitHostPort(address)
+	if err != nil {
+		return
+	}
+	if n, err := strconv.Atoi(port); err == nil {
+		r.o.port = n
+	}
 }
 
 // showLogs prints what the function writes until it is stopped, then what is

@@ -234,7 +234,7 @@ func (d *DockerRuntime) spec(s Spec, id, image, secrets string, n engine.Network
 	if s.ReadOnlyRoot {
 		spec.Tmpfs = map[string]string{"/tmp": "exec,mode=1777"} // the engine's default forbids programs there
 	}
-	if s.Port != 0 || !direct {
+	if s.Port != 0 || s.Loopback || !direct {
 		spec.Publish = []engine.Publish{{Port: FunctionPort, Host: "127.0.0.1", HostPort: s.Port}}
 	}
 	env := maps.Clone(s.Env)

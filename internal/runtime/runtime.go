@@ -62,6 +62,9 @@ type Spec struct {
 
 	// Port is the loopback port that the replica is to be reached at; 0: any free one.
 	Port int
+	// Loopback asks for a loopback port also where this machine reaches the replica's own address, for what people
+	// are told to open.
+	Loopback bool
 }
 
 // SecretsPath is where a function finds its secrets, a file each.
