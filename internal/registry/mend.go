@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"slices"
 	"strings"
 
 	"cuelabs.dev/go/oci/ociregistry"
@@ -44,8 +45,32 @@ func (s *Store) mend(next http.Handler) http.Handler {
 		if r.Header.Get("Content-Range") != "" {
 			r = r.WithContext(context.WithValue(r.Context(), rangeGiven{}, true))
 		}
+		if r.URL.Path == "/v2/_catalog" || strings.HasSuffix(r.URL.Path, "/tags/list") {
+			w = listWriter{w}
+		}
 		next.ServeHTTP(w, r)
 	})
+}
+
+// listWriter passes on a list as the library writes it, in one piece, except
+// that one without items is empty, not null.
+type listWriter struct{ http.ResponseWriter }
+
+// WriteHeader leaves the length to the server.
+func (w listWriter) WriteHeader(status int) {
+	w.Header().Del("Content-Length")
+	w.ResponseWriter.WriteHeader(status)
+}
+
+func (w listWriter) Write(p []byte) (int, error) {
+	list, none := bytes.CutSuffix(p, []byte(":null}"))
+	if !none {
+		return w.ResponseWriter.Write(p)
+	}
+	if _, err := w.ResponseWriter.Write(slices.Concat(list, []byte(":[]}"))); err != nil {
+		return 0, err
+	}
+	return len(p), nil
 }
 
 func isDigest(s string) bool {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -286,5 +287,34 @@ func TestServerRefusesManifestsThatAreTooLargeOrIncomplete(t *testing.T) {
 	}
 	if got := put("no manifest"); got != http.StatusBadRequest {
 		t.Errorf("no JSON: %d", got)
+	}
+}
+
+func TestServerListsNothingAsAnEmptyList(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	srv := httptest.NewServer(forgetful(dir))
+	defer srv.Close()
+	list := func(path, want string) {
+		t.Helper()
+		res := request(t, srv, http.MethodGet, path, "", nil)
+		body, err := io.ReadAll(res.Body)
+		if err != nil || res.StatusCode != http.StatusOK || string(body) != want {
+			t.Errorf("%s: %s, %v, %s; want %s", path, res.Status, err, body, want)
+		}
+	}
+	list("/v2/_catalog", `{"repositories":[]}`)
+	if _, err := Open(dir).WriteImage(t.Context(), "me/fn:1", randomImage(t, 1024)); err != nil {
+		t.Fatal(err)
+	}
+	list("/v2/_catalog", `{"repositories":["me/fn"]}`)
+	list("/v2/me/fn/tags/list", `{"name":"me/fn","tags":["1"]}`)
+	list("/v2/_catalog?last=me/fn", `{"repositories":[]}`)
+	if err := Open(dir).Untag(t.Context(), "me/fn:1"); err != nil {
+		t.Fatal(err)
+	}
+	list("/v2/me/fn/tags/list", `{"name":"me/fn","tags":[]}`)
+	if res := request(t, srv, http.MethodGet, "/v2/me/other/tags/list", "", nil); res.StatusCode != http.StatusNotFound {
+		t.Errorf("tags of a repository that is not there: %s", res.Status)
 	}
 }
