@@ -2,10 +2,12 @@ package commands
 
 import (
 	"context"
+	"net"
 	"net/http"
 	"os"
 	"time"
 
+	"github.com/faas-cli/faas-cli/internal/loopback"
 	"github.com/faas-cli/faas-cli/internal/term"
 )
 
@@ -40,6 +42,9 @@ const maxIdlePerHost = 16
 func SystemEnv() *Env {
 	transport := http.DefaultTransport.(*http.Transport).Clone()
 	transport.MaxIdleConnsPerHost = maxIdlePerHost
+	// The limits are those of the default transport, whose dialer cannot be changed.
+	dialer := net.Dialer{Timeout: 30 * time.Second, KeepAlive: 30 * time.Second, Control: loopback.Control}
+	transport.DialContext = dialer.DialContext
 	dir, err := os.Getwd()
 	if err != nil {
 		dir = "." // a removed folder: whatever is opened below it says so

@@ -53,7 +53,7 @@ func (r *localRunner) debugCommand(ctx context.Context, s localSpec, kind runtim
 	if own := r.store.Interpreter(h); own != "" {
 		command[0] = own
 	}
-	listen := loopback + ":" + strconv.Itoa(r.o.debugPort)
+	listen := loopbackHost + ":" + strconv.Itoa(r.o.debugPort)
 	if s.debugger == schema.Delve {
 		if _, err := exec.LookPath("dlv"); err != nil {
 			return nil, withHint(fmt.Errorf("--debug-port: %w", err), "install Delve: go install github.com/go-delve/delve/cmd/dlv@latest")

@@ -15,6 +15,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/faas-cli/faas-cli/internal/loopback"
 	"github.com/faas-cli/faas-cli/local"
 )
 
@@ -35,7 +36,7 @@ type localFront struct {
 
 // newLocalFront listens and serves.
 func (e *Env) newLocalFront(ctx context.Context, o localRunOptions) (*localFront, error) {
-	var lc net.ListenConfig
+	lc := net.ListenConfig{Control: loopback.Control}
 	l, err := lc.Listen(ctx, "tcp", net.JoinHostPort(o.host, strconv.Itoa(o.port)))
 	if errors.Is(err, syscall.EADDRINUSE) {
 		return nil, withHint(err, "another program listens on port %d: choose one with --port", o.port)

@@ -76,7 +76,7 @@ With --watch functions are built and started again when their files change.`,
 	f.Lookup("env").DefValue = "" // pflag would show []
 	f.StringVar(&o.network, "network", "", "`network` of the container")
 	f.IntVarP(&o.port, "port", "p", 8080, "`port` of this machine to listen on")
-	f.StringVar(&o.host, "host", loopback, "`address` of this machine to listen on; others than the loopback address let other machines call the function")
+	f.StringVar(&o.host, "host", loopbackHost, "`address` of this machine to listen on; others than the loopback address let other machines call the function")
 	f.BoolVar(&o.all, "all", false, "run every function, behind one port")
 	o.runtime.register(cmd)
 	f.IntVar(&o.debugPort, "debug-port", 0, "run the function under the debugger of its template, which listens on `port` of this machine")
@@ -84,7 +84,7 @@ With --watch functions are built and started again when their files change.`,
 	return cmd
 }
 
-const loopback = "127.0.0.1"
+const loopbackHost = "127.0.0.1"
 
 func (o localRunOptions) validate() error {
 	switch {

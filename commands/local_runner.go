@@ -94,7 +94,7 @@ func (e *Env) newLocalRunner(ctx context.Context, o localRunOptions) (*localRunn
 	if err := r.removeKilled(ctx); err != nil {
 		e.warnf("tidy up after a local-run that was killed: %v", err)
 	}
-	if o.all || o.host != loopback {
+	if o.all || o.host != loopbackHost {
 		if r.front, err = e.newLocalFront(ctx, o); err != nil {
 			r.close(ctx)
 			return nil, err
@@ -210,7 +210,7 @@ func (r *localRunner) start(ctx context.Context, s localSpec) error {
 	}
 	r.env.progressf("Running %s on %s", name, url)
 	if r.o.debugPort != 0 {
-		r.env.progressf("Its debugger (%s) listens on %s:%d", s.debugger, loopback, r.o.debugPort)
+		r.env.progressf("Its debugger (%s) listens on %s:%d", s.debugger, loopbackHost, r.o.debugPort)
 	}
 	return nil
 }

@@ -22,6 +22,7 @@ import (
 
 	"github.com/faas-cli/faas-cli/internal/atomicfile"
 	"github.com/faas-cli/faas-cli/internal/filelock"
+	"github.com/faas-cli/faas-cli/internal/loopback"
 	"github.com/faas-cli/faas-cli/internal/registry"
 	"github.com/faas-cli/faas-cli/internal/runtime"
 )
@@ -302,7 +303,7 @@ func randomHex(n int) string {
 
 // listen opens the gateway's port on the loopback address, and no other.
 func listen(ctx context.Context, port int) (net.Listener, error) {
-	var lc net.ListenConfig
+	lc := net.ListenConfig{Control: loopback.Control}
 	l, err := lc.Listen(ctx, "tcp4", net.JoinHostPort("127.0.0.1", strconv.Itoa(port)))
 	if errors.Is(err, syscall.EADDRINUSE) {
 		return nil, &PortError{Port: port, Holder: holderOf(port), Err: err}

@@ -14,6 +14,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/faas-cli/faas-cli/internal/loopback"
 	"github.com/faas-cli/faas-cli/internal/runtime"
 )
 
@@ -42,7 +43,9 @@ const (
 )
 
 // functionDialer opens them.
-func functionDialer() *net.Dialer { return &net.Dialer{Timeout: 5 * time.Second} }
+func functionDialer() *net.Dialer {
+	return &net.Dialer{Timeout: 5 * time.Second, Control: loopback.Control}
+}
 
 // functionTransport makes the connections to replicas. They are on this machine: no proxy, no compression of our own.
 func functionTransport() *http.Transport {
