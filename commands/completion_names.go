@@ -50,13 +50,17 @@ func registerCompletions(env *Env, root *cobra.Command) {
 		"namespace": c.namespaces, "context": c.contexts, "secret": c.secrets, "filter": c.stackFunctions,
 		"lang":     c.allTemplates,
 		"platform": fixed("x86_64", "arm64", "armhf"), "arch": fixed("x86_64", "arm64", "armhf"),
-		"method": fixed("GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"),
+		"method": fixed(invokeMethods()...),
+		"sort":   fixed(sortName, sortInvocations, sortCreation, "none"),
 		"tag":    fixed("latest", "sha", "branch", "describe", "digest"),
 	}
 	visit(root, func(cmd *cobra.Command) {
 		path := strings.TrimPrefix(cmd.CommandPath(), root.Name()+" ")
 		if find := arguments[path]; find != nil && cmd.ValidArgsFunction == nil {
 			cmd.ValidArgsFunction = c.argument(find)
+		}
+		if cmd.ValidArgsFunction == nil && !strings.Contains(cmd.Use, " ") { // it takes no argument, so no file either
+			cmd.ValidArgsFunction = cobra.NoFileCompletions
 		}
 		cmd.LocalNonPersistentFlags().VisitAll(func(f *pflag.Flag) { c.flag(cmd, f, flags) })
 		cmd.PersistentFlags().VisitAll(func(f *pflag.Flag) { c.flag(cmd, f, flags) })

@@ -89,11 +89,14 @@ func isToken(s string) bool {
 	return s != ""
 }
 
-// parseMethod takes a method of HTTP in any case.
+// invokeMethods are what a function can be called with.
+func invokeMethods() []string {
+	return []string{http.MethodGet, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete}
+}
+
+// parseMethod takes one of them in any case.
 func parseMethod(s string) (string, error) {
-	methods := []string{
-		http.MethodGet, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete,
-	}
+	methods := invokeMethods()
 	m := strings.ToUpper(s)
 	if !slices.Contains(methods, m) {
 		return "", usagef("--method %q: want one of %s", s, strings.Join(methods, ", "))
