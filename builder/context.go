@@ -86,10 +86,6 @@ type Context struct {
 // template has none or the user does not trust it.
 func (c *Context) Local() *schema.LocalBuild { return c.local }
 
-// HandlerFolder is where the handler is in the tree, slash separated; "." for
-// the root.
-func (c *Context) HandlerFolder() string { return c.handler }
-
 // Sources lists the files of the tree, by name, and where each comes from.
 func (c *Context) Sources() iter.Seq2[string, string] {
 	return func(yield func(name, from string) bool) {

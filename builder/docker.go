@@ -210,7 +210,7 @@ func (d *Docker) deliver(ctx context.Context, req Request, o Output, res *Result
 		}
 		res.Digest = digest.Digest(pushed)
 		for _, tag := range req.ExtraTags {
-			name := Repository(req.Image) + ":" + tag
+			name := repository(req.Image) + ":" + tag
 			if err := d.Client.Tag(ctx, req.Image, name); err != nil {
 				return err
 			}

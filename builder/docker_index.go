@@ -26,7 +26,7 @@ func (d *Docker) buildIndex(ctx context.Context, req Request, on func(Event)) (R
 	for i, p := range req.Platforms {
 		one := req
 		one.Platforms = []Platform{p}
-		one.Image = Repository(req.Image) + ":faas-cli-" + strings.ReplaceAll(p.String(), "/", "-")
+		one.Image = repository(req.Image) + ":faas-cli-" + strings.ReplaceAll(p.String(), "/", "-")
 		on(Event{Function: req.Context.Function, Kind: EventStep, Text: "building for " + p.String()})
 		img, err := d.build(ctx, one, on)
 		if err != nil {

@@ -285,7 +285,7 @@ func TestDockerPublishesAnIndex(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, arch := range []string{"amd64", "arm64"} {
-		img, err := crane.Pull(Repository(req.Image)+":extra", crane.WithPlatform(&v1.Platform{OS: "linux", Architecture: arch}))
+		img, err := crane.Pull(repository(req.Image)+":extra", crane.WithPlatform(&v1.Platform{OS: "linux", Architecture: arch}))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -297,7 +297,7 @@ func TestDockerPublishesAnIndex(t *testing.T) {
 	if digest, err := crane.Digest(req.Image); err != nil || digest != res.Digest.String() {
 		t.Errorf("digest %s, %v; want %s", digest, err, res.Digest)
 	}
-	names, err := d.Client.ImageNames(t.Context(), Repository(req.Image))
+	names, err := d.Client.ImageNames(t.Context(), repository(req.Image))
 	if err != nil || len(names) != 0 {
 		t.Errorf("names left in the engine: %v, %v", names, err)
 	}

@@ -137,11 +137,11 @@ type Platform struct {
 	Variant      string // "v7" of arm; mostly empty
 }
 
-// HostPlatform is the platform of linux containers on this machine.
-func HostPlatform() Platform { return Platform{OS: "linux", Architecture: runtime.GOARCH} }
+// hostPlatform is the platform of linux containers on this machine.
+func hostPlatform() Platform { return Platform{OS: "linux", Architecture: runtime.GOARCH} }
 
-// ParsePlatform reads "os/arch" or "os/arch/variant".
-func ParsePlatform(s string) (Platform, error) {
+// parsePlatform reads "os/arch" or "os/arch/variant".
+func parsePlatform(s string) (Platform, error) {
 	parts := strings.Split(strings.ToLower(strings.TrimSpace(s)), "/")
 	if len(parts) < 2 || len(parts) > 3 {
 		return Platform{}, fmt.Errorf("invalid platform %q: want os/arch, such as linux/arm64", s)
@@ -174,7 +174,7 @@ func ParsePlatforms(list string) ([]Platform, error) {
 		if strings.TrimSpace(s) == "" {
 			continue
 		}
-		p, err := ParsePlatform(s)
+		p, err := parsePlatform(s)
 		if err != nil {
 			return nil, err
 		}
@@ -186,7 +186,7 @@ func ParsePlatforms(list string) ([]Platform, error) {
 	return platforms, nil
 }
 
-// String gives what [ParsePlatform] reads.
+// String gives what parsePlatform reads.
 func (p Platform) String() string {
 	if p.Variant != "" {
 		return p.OS + "/" + p.Architecture + "/" + p.Variant

@@ -73,7 +73,7 @@ func (n *Native) Capabilities(context.Context) (Capabilities, error) {
 	return Capabilities{
 		Name:          NativeName,
 		Outputs:       []OutputKind{OutputEngine, OutputLocal, OutputRegistry, OutputOCI, OutputTar},
-		Platform:      HostPlatform(),
+		Platform:      hostPlatform(),
 		MultiPlatform: true, CrossPlatform: true,
 		Labels: true, NoCache: true, ExtraTags: true, Debug: true,
 		Pull:           true, // there are no base images: the newest ones are used
@@ -123,7 +123,7 @@ func (n *Native) platforms(req Request) []Platform {
 	}
 	for _, o := range req.Outputs {
 		if o.Kind != OutputEngine && o.Kind != OutputLocal {
-			return []Platform{HostPlatform()}
+			return []Platform{hostPlatform()}
 		}
 	}
 	return []Platform{nativePlatform()}

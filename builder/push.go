@@ -234,9 +234,9 @@ func (r Registry) held(ctx context.Context, image string) (Held, error) {
 	return heldImage(desc.Digest, img)
 }
 
-// Repository returns the image's name without tag and digest, as extra tags
+// repository returns the image's name without tag and digest, as extra tags
 // are added to it.
-func Repository(image string) string {
+func repository(image string) string {
 	image, _, _ = strings.Cut(image, "@")
 	if i := strings.LastIndexByte(image, ':'); i > strings.LastIndexByte(image, '/') {
 		image = image[:i]

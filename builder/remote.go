@@ -81,7 +81,7 @@ func (r *Remote) Capabilities(context.Context) (Capabilities, error) {
 	return Capabilities{
 		Name: RemoteName, Identity: RemoteName,
 		Outputs:       []OutputKind{OutputRegistry},
-		Platform:      HostPlatform(),
+		Platform:      hostPlatform(),
 		MultiPlatform: true, CrossPlatform: true,
 		Secrets: true, Proxies: true, ShrinkWrap: true,
 	}, nil

@@ -119,7 +119,7 @@ func (e *Env) pullTemplates(ctx context.Context, o pullFlags, p *templateProject
 			e.progressf("Fetching templates from %s", r.Source.Place())
 		}
 	}
-	pulled, err := p.PullAll(ctx, reqs, o.options())
+	pulled, err := p.Pull(ctx, reqs, o.options())
 	return errors.Join(e.printPulled(o.format, pulled, err == nil), hintTemplate(e.gitWords(err)))
 }
 

@@ -56,7 +56,7 @@ func BenchmarkLoad5000(b *testing.B) {
 	text := large(largeCount)
 	b.ReportAllocs()
 	for b.Loop() {
-		f, err := Parse("stack.yaml", text, LoadOptions{Lookup: lookupIn(nil)})
+		f, err := parseText("stack.yaml", text, LoadOptions{Lookup: lookupIn(nil)})
 		if err != nil || len(f.Functions) != largeCount {
 			b.Fatal(err)
 		}
@@ -67,7 +67,7 @@ func BenchmarkLoadOneOf5000(b *testing.B) {
 	text := large(largeCount)
 	b.ReportAllocs()
 	for b.Loop() {
-		f, err := Parse("stack.yaml", text, LoadOptions{Lookup: lookupIn(nil), Select: Selector{Filter: "fn-00042"}})
+		f, err := parseText("stack.yaml", text, LoadOptions{Lookup: lookupIn(nil), Select: Selector{Filter: "fn-00042"}})
 		if err != nil || len(f.Functions) != 1 {
 			b.Fatal(err)
 		}
@@ -109,7 +109,7 @@ func BenchmarkSetIn5000(b *testing.B) {
 }
 
 func BenchmarkManifests5000(b *testing.B) {
-	f, err := Parse("stack.yaml", large(largeCount), LoadOptions{Lookup: lookupIn(nil)})
+	f, err := parseText("stack.yaml", large(largeCount), LoadOptions{Lookup: lookupIn(nil)})
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -121,7 +121,7 @@ func BenchmarkManifests5000(b *testing.B) {
 			if err != nil {
 				b.Fatal(err)
 			}
-			if buf = AppendManifest(buf, "openfaas.com/v1", "", &d); len(buf) > flushSize {
+			if buf = appendManifest(buf, "openfaas.com/v1", "", &d); len(buf) > flushSize {
 				buf = buf[:0]
 			}
 		}

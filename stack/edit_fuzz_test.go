@@ -115,7 +115,7 @@ func (o oracle) add(name, value string) {
 	if err != nil {
 		return
 	}
-	if file, err := Parse("s.yml", out, LoadOptions{}); err == nil && !strings.ContainsAny(value, "$\\") {
+	if file, err := parseText("s.yml", out, LoadOptions{}); err == nil && !strings.ContainsAny(value, "$\\") {
 		if fn, ok := file.Function(name); !ok || fn.Environment["K"] != value {
 			o.t.Fatalf("add %q: the value %q does not come back", name, value)
 		}
@@ -186,7 +186,7 @@ func (o oracle) set(name, key, path, value string) {
 		x = field
 	}
 	o.keeps("set "+path, string(out), o.begin(x), o.end(x))
-	file, err := Parse("s.yml", out, LoadOptions{})
+	file, err := parseText("s.yml", out, LoadOptions{})
 	if err != nil || strings.ContainsAny(value, "$\\") {
 		return
 	}

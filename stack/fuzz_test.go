@@ -48,7 +48,7 @@ func FuzzLoad(f *testing.F) {
 	f.Fuzz(func(t *testing.T, text string) {
 		start := time.Now()
 		for _, o := range []LoadOptions{{}, {Lookup: fuzzLookup}, {Lookup: fuzzLookup, Strict: true}} {
-			file, err := Parse("s.yml", []byte(text), o)
+			file, err := parseText("s.yml", []byte(text), o)
 			if (file == nil) == (err == nil) {
 				t.Fatalf("file %v, error %v", file, err)
 			}

@@ -83,7 +83,7 @@ func TestDeploymentMergeOrder(t *testing.T) {
 		"conf/two.yml": "environment:\n  C: two\n  N: 5\n  T: true\n  E:\n",
 		"empty.yml":    "# nothing\n",
 	})
-	f, err := Parse("s.yml", []byte(minimal+`functions:
+	f, err := parseText("s.yml", []byte(minimal+`functions:
   fn:
     namespace: ns
     environment: {A: stack, B: stack, F: stack}

@@ -24,7 +24,7 @@ func TestImportComparesEqual(t *testing.T) {
 	if strings.Join(leftOut, " ") != "Not-A-Label" {
 		t.Errorf("left out %v", leftOut)
 	}
-	f, err := Parse("s.yml", text, LoadOptions{Lookup: lookupIn(map[string]string{"HOME": "/root", "x": "y", "X": "y"})})
+	f, err := parseText("s.yml", text, LoadOptions{Lookup: lookupIn(map[string]string{"HOME": "/root", "x": "y", "X": "y"})})
 	if err != nil {
 		t.Fatalf("%v in\n%s", err, text)
 	}
@@ -55,7 +55,7 @@ func FuzzImport(f *testing.F) {
 			return
 		}
 		text, _ := Import("http://gw", []schema.FunctionStatus{{Name: "a", Image: "i", EnvVars: map[string]string{key: value}}}, false)
-		file, err := Parse("s.yml", text, LoadOptions{Lookup: fuzzLookup})
+		file, err := parseText("s.yml", text, LoadOptions{Lookup: fuzzLookup})
 		if err != nil {
 			t.Fatalf("%v in %q", err, text)
 		}

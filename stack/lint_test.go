@@ -105,11 +105,11 @@ func TestValidateSecretsFolder(t *testing.T) {
 func TestLoadWarnsOfBadValues(t *testing.T) {
 	t.Parallel()
 	text := minimal + "functions:\n  a:\n    image: i/a\n    limits: {memory: 64Q}\n    annotations: {schedule: x}\n"
-	f, err := Parse("s.yml", []byte(text), LoadOptions{})
+	f, err := parseText("s.yml", []byte(text), LoadOptions{})
 	if err != nil || len(f.Warnings) != 2 || f.Warnings[0].Rule != RuleBadValue || f.Functions[0].Limits.Memory != "64Q" {
 		t.Errorf("got %v, %v", f, err)
 	}
-	if _, err := Parse("s.yml", []byte(text), LoadOptions{Strict: true}); err == nil || !strings.Contains(err.Error(), `s.yml:5:22: functions.a.limits.memory: invalid memory value "64Q"`) {
+	if _, err := parseText("s.yml", []byte(text), LoadOptions{Strict: true}); err == nil || !strings.Contains(err.Error(), `s.yml:5:22: functions.a.limits.memory: invalid memory value "64Q"`) {
 		t.Errorf("strict: %v", err)
 	}
 }

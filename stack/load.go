@@ -98,23 +98,6 @@ func Load(ctx context.Context, paths []string, o LoadOptions) (*File, error) {
 	return f, nil
 }
 
-// Parse is Load for a text that is at hand; path is its name in messages.
-func Parse(path string, text []byte, o LoadOptions) (*File, error) {
-	matches, err := o.Select.matcher()
-	if err != nil {
-		return nil, err
-	}
-	s, err := parseSource(path, text, o.Lookup)
-	if err != nil {
-		return nil, err
-	}
-	f := &File{Paths: []string{path}, sources: []*source{s}, opts: o}
-	if err := f.decode(matches); err != nil {
-		return nil, err
-	}
-	return f, nil
-}
-
 // read reads and parses one file or URL.
 func (f *File) read(ctx context.Context, path string) (*source, error) {
 	if !IsURL(path) {

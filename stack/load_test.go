@@ -98,7 +98,7 @@ func TestLoadMistakes(t *testing.T) {
 		"not UTF-8":          {minimal + "# \xff\n", `s.yml:2:1: not UTF-8`},
 		"merge of text":      {minimal + "functions:\n  a:\n    <<: x\n", `s.yml:4:5: functions.a: a merge key wants a mapping`},
 	} {
-		_, err := Parse("s.yml", []byte(tt.text), LoadOptions{Lookup: lookupIn(nil)})
+		_, err := parseText("s.yml", []byte(tt.text), LoadOptions{Lookup: lookupIn(nil)})
 		var syntax *SyntaxError
 		if err == nil || !strings.Contains(err.Error(), tt.want) || !errors.As(err, &syntax) {
 			t.Errorf("%s: got %v, want %s", name, err, tt.want)
@@ -108,7 +108,7 @@ func TestLoadMistakes(t *testing.T) {
 
 func TestLoadReportsSeveralMistakes(t *testing.T) {
 	t.Parallel()
-	_, err := Parse("s.yml", []byte(minimal+"functions:\n  a: {image: [x]}\n  b: {secrets: x}\n"), LoadOptions{})
+	_, err := parseText("s.yml", []byte(minimal+"functions:\n  a: {image: [x]}\n  b: {secrets: x}\n"), LoadOptions{})
 	if err == nil || !strings.Contains(err.Error(), "functions.a.image") || !strings.Contains(err.Error(), "functions.b.secrets") {
 		t.Errorf("got %v", err)
 	}
@@ -117,7 +117,7 @@ func TestLoadReportsSeveralMistakes(t *testing.T) {
 func TestLoadUnknownKeys(t *testing.T) {
 	t.Parallel()
 	const text = "provider: {name: openfaas, zone: [a]}\nx-a: 1\nextra: 1\nfunctions:\n  a:\n    imgae: x\n    enviroment: {}\n    x-b: 1\n    network: n\n    limits: {memroy: 1}\n"
-	f, err := Parse("s.yml", []byte(text), LoadOptions{})
+	f, err := parseText("s.yml", []byte(text), LoadOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -135,7 +135,7 @@ func TestLoadUnknownKeys(t *testing.T) {
 	if !slices.Equal(got, want) {
 		t.Errorf("got\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
 	}
-	if _, err := Parse("s.yml", []byte(text), LoadOptions{Strict: true}); err == nil || !strings.Contains(err.Error(), "imgae") {
+	if _, err := parseText("s.yml", []byte(text), LoadOptions{Strict: true}); err == nil || !strings.Contains(err.Error(), "imgae") {
 		t.Errorf("strict: %v", err)
 	}
 }
@@ -151,7 +151,7 @@ func TestLoadSuggestsKeys(t *testing.T) {
 		"functions:\napi:\n  image: x\n":                    `2:1: the stack file: unknown key "api", is it to be indented below "functions"?`,
 		"functions:\n  a: {zzz: 1}\n":                       `2:7: functions.a: unknown key "zzz"`,
 	} {
-		f, err := Parse("s.yml", []byte(text+minimal), LoadOptions{})
+		f, err := parseText("s.yml", []byte(text+minimal), LoadOptions{})
 		if err != nil || len(f.Warnings) != 1 || !strings.HasSuffix(f.Warnings[0].String(), want) {
 			t.Errorf("%q: got %v, %v, want %s", text, f, err, want)
 		}
@@ -167,7 +167,7 @@ func TestLoadStrictVariables(t *testing.T) {
 		"${A:-${B}}":      `the variable B is not set`,
 	} {
 		text := minimal + "functions:\n  a:\n    image: i/" + body + "\n"
-		_, err := Parse("s.yml", []byte(text), LoadOptions{Lookup: lookupIn(nil), Strict: true})
+		_, err := parseText("s.yml", []byte(text), LoadOptions{Lookup: lookupIn(nil), Strict: true})
 		if (err == nil) != (want == "") || err != nil && !strings.Contains(err.Error(), "s.yml:4:12: "+want) {
 			t.Errorf("%s: got %v, want %q", body, err, want)
 		}
@@ -192,7 +192,7 @@ func TestLoadSelects(t *testing.T) {
 		{Selector{Regex: "-[abw]"}, "api-a api-b gif-worker"},
 		{Selector{Regex: "^fn$"}, "fn"},
 	} {
-		f, err := Parse("s.yml", []byte(text), LoadOptions{Select: tt.sel})
+		f, err := parseText("s.yml", []byte(text), LoadOptions{Select: tt.sel})
 		if tt.want == "" {
 			if !errors.Is(err, ErrNoMatch) {
 				t.Errorf("%v: got %v, want ErrNoMatch", tt.sel, err)
@@ -204,7 +204,7 @@ func TestLoadSelects(t *testing.T) {
 		}
 	}
 	for _, sel := range []Selector{{Filter: "a", Regex: "b"}, {Regex: "("}} {
-		if _, err := Parse("s.yml", []byte(text), LoadOptions{Select: sel}); err == nil {
+		if _, err := parseText("s.yml", []byte(text), LoadOptions{Select: sel}); err == nil {
 			t.Errorf("%v is accepted", sel)
 		}
 	}
@@ -258,7 +258,7 @@ func TestLoadBoundsAliases(t *testing.T) {
 		"a merge of itself":        minimal + "functions:\n  a: &a\n    <<: *a\n",
 	} {
 		start := time.Now()
-		_, err := Parse("s.yml", []byte(text), LoadOptions{Lookup: lookupIn(nil)})
+		_, err := parseText("s.yml", []byte(text), LoadOptions{Lookup: lookupIn(nil)})
 		if err == nil || !strings.Contains(err.Error(), "MiB") && !strings.Contains(err.Error(), "into itself") {
 			t.Errorf("%s: %v", name, err)
 		}
@@ -284,7 +284,7 @@ func TestHostileTextCostsLinearTime(t *testing.T) {
 		"each over two lines":      minimal + "functions:\n  a:\n    secrets:\n" + fill("    - ${A:-\n      b}\n"),
 	} {
 		start := time.Now()
-		_, _ = Parse("s.yml", []byte(text), LoadOptions{Lookup: lookupIn(nil)})
+		_, _ = parseText("s.yml", []byte(text), LoadOptions{Lookup: lookupIn(nil)})
 		_, _ = Set("s.yml", []byte(text), "functions.a.image", "y")
 		if d := time.Since(start); d > 20*time.Second { // ten times what the race detector makes of it
 			t.Errorf("%s: took %v", name, d)
@@ -309,7 +309,7 @@ func TestLoadMergesOnce(t *testing.T) {
 	for i := 1; i < 8; i++ {
 		text += fmt.Sprintf("x%d: &x%d {<<: [%s]}\n", i, i, strings.TrimSuffix(strings.Repeat(fmt.Sprintf("*x%d, ", i-1), 10), ", "))
 	}
-	f, err := Parse("s.yml", []byte(text+"functions: {a: {environment: *x7}}\n"), LoadOptions{})
+	f, err := parseText("s.yml", []byte(text+"functions: {a: {environment: *x7}}\n"), LoadOptions{})
 	if err != nil || f.Functions[0].Environment["k"] != "v" {
 		t.Errorf("got %v, %v", f, err)
 	}

@@ -12,14 +12,14 @@ import (
 // KnativeAPI is the apiVersion for which manifests are Knative services.
 const KnativeAPI = "serving.knative.dev/v1"
 
-// AppendManifest appends the Kubernetes manifest of a deployment to b: a
+// appendManifest appends the Kubernetes manifest of a deployment to b: a
 // Knative service for [KnativeAPI], else a Function of the OpenFaaS operator.
 // A nil map or list of d is left out, an empty one is written. namespace may
 // be empty. The operator has no field for the process, so it becomes the
 // environment variable fprocess unless that is set.
 //
 // Source of the format: the operator's CRD and Knative Serving's API.
-func AppendManifest(b []byte, api, namespace string, d *schema.FunctionDeployment) []byte {
+func appendManifest(b []byte, api, namespace string, d *schema.FunctionDeployment) []byte {
 	env := d.EnvVars
 	if _, set := env["fprocess"]; d.EnvProcess != "" && !set {
 		env = overlay(env, map[string]string{"fprocess": d.EnvProcess})
@@ -202,7 +202,7 @@ func blockSafe(s string) bool {
 // ManifestWriter writes manifests to w in pieces of some size.
 type ManifestWriter struct {
 	W              io.Writer
-	API, Namespace string // as for AppendManifest
+	API, Namespace string // as for appendManifest
 
 	buf []byte
 }
@@ -212,7 +212,7 @@ const flushSize = 64 << 10
 
 // Write adds one manifest; namespace, unless empty, replaces the writer's.
 func (m *ManifestWriter) Write(namespace string, d *schema.FunctionDeployment) error {
-	m.buf = AppendManifest(m.buf, m.API, first(namespace, m.Namespace), d)
+	m.buf = appendManifest(m.buf, m.API, first(namespace, m.Namespace), d)
 	if len(m.buf) < flushSize {
 		return nil
 	}

@@ -21,7 +21,7 @@ configuration:
   copy: [./shared, common]
 x-own: {anything: [goes]}
 `
-	f, err := Parse("s.yml", []byte(text), LoadOptions{Strict: true})
+	f, err := parseText("s.yml", []byte(text), LoadOptions{Strict: true})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -31,12 +31,12 @@ x-own: {anything: [goes]}
 		t.Errorf("got %+v", f)
 	}
 	for _, version := range []string{"", "version: 1.0\n", "version: \"1.0\"\n", "version:\n"} {
-		if _, err := Parse("s.yml", []byte(version+minimal), LoadOptions{}); err != nil {
+		if _, err := parseText("s.yml", []byte(version+minimal), LoadOptions{}); err != nil {
 			t.Errorf("%q: %v", version, err)
 		}
 	}
 	// Several documents: the first counts.
-	if f, err := Parse("s.yml", []byte(minimal+"functions: {a: {}}\n---\nprovider: {name: faas}\n"), LoadOptions{}); err != nil || names(f.Functions) != "a" {
+	if f, err := parseText("s.yml", []byte(minimal+"functions: {a: {}}\n---\nprovider: {name: faas}\n"), LoadOptions{}); err != nil || names(f.Functions) != "a" {
 		t.Errorf("two documents: %v, %v", f, err)
 	}
 }
@@ -69,7 +69,7 @@ func TestFunctionKeys(t *testing.T) {
     network: ignored
     x-own: 1
 `
-	f, err := Parse("s.yml", []byte(text), LoadOptions{Strict: true})
+	f, err := parseText("s.yml", []byte(text), LoadOptions{Strict: true})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -103,7 +103,7 @@ func TestScalarsKeepTheirText(t *testing.T) {
 		"true": "true", "1.50": "1.50", "0x10": "0x10", "010": "010", "2026-01-02": "2026-01-02", "1_000": "1_000",
 		"": "", "null": "", "~": "", `"null"`: "null", "yes": "yes", "'1'": "1", "1e3": "1e3",
 	} {
-		f, err := Parse("s.yml", []byte(minimal+"functions:\n  a:\n    environment:\n      A: "+written+"\n"), LoadOptions{Lookup: lookupIn(nil)})
+		f, err := parseText("s.yml", []byte(minimal+"functions:\n  a:\n    environment:\n      A: "+written+"\n"), LoadOptions{Lookup: lookupIn(nil)})
 		if err != nil {
 			t.Errorf("%q: %v", written, err)
 			continue
@@ -116,7 +116,7 @@ func TestScalarsKeepTheirText(t *testing.T) {
 		"true": true, "True": true, "yes": true, "Yes": true, "on": true, "ON": true, `"yes"`: true, `'true'`: true, "y": true,
 		"false": false, "no": false, "off": false, `"off"`: false, "n": false, "": false, "~": false,
 	} {
-		f, err := Parse("s.yml", []byte(minimal+"functions:\n  a:\n    skip_build: "+word+"\n    readonly_root_filesystem: "+word+"\n"), LoadOptions{})
+		f, err := parseText("s.yml", []byte(minimal+"functions:\n  a:\n    skip_build: "+word+"\n    readonly_root_filesystem: "+word+"\n"), LoadOptions{})
 		if err != nil || f.Functions[0].SkipBuild != want || f.Functions[0].ReadOnlyRootFilesystem != want {
 			t.Errorf("%q: got %+v, %v, want %v", word, f, err, want)
 		}

@@ -51,7 +51,7 @@ func TestSubstitutionForms(t *testing.T) {
 	} {
 		for name, quote := range map[string]string{"plain": "", "single-quoted": "'"} {
 			text := "provider: {name: openfaas}\nfunctions:\n  fn:\n    environment:\n      A: " + quote + form + quote + "\n"
-			f, err := Parse("stack.yaml", []byte(text), LoadOptions{Lookup: lookupIn(tableVars)})
+			f, err := parseText("stack.yaml", []byte(text), LoadOptions{Lookup: lookupIn(tableVars)})
 			if err != nil {
 				t.Errorf("%s, %s: %v", form, name, err)
 				continue
@@ -86,11 +86,11 @@ func TestSubstitutionMalformed(t *testing.T) {
 		"${FOO.BAR}":   "missing closing brace",
 	} {
 		text := "# ${ in a comment\nprovider: {name: openfaas}\nfunctions:\n  fn:\n    environment:\n      A: x " + form + " # ${\n      B: ${FOO}\n"
-		_, err := Parse("stack.yaml", []byte(text), LoadOptions{Lookup: lookupIn(tableVars)})
+		_, err := parseText("stack.yaml", []byte(text), LoadOptions{Lookup: lookupIn(tableVars)})
 		if err == nil || !strings.Contains(err.Error(), want) || !strings.HasPrefix(err.Error(), "stack.yaml:6:12: ") {
 			t.Errorf("%s: got %v, want stack.yaml:6:12 and %q", form, err, want)
 		}
-		if _, err := Parse("stack.yaml", []byte(text), LoadOptions{}); err != nil {
+		if _, err := parseText("stack.yaml", []byte(text), LoadOptions{}); err != nil {
 			t.Errorf("%s without substitution: %v", form, err)
 		}
 	}
@@ -128,7 +128,7 @@ functions:
     readonly_root_filesystem: ${T}
     constraints: ${NOPE:-[]}
 `
-	f, err := Parse("s.yml", []byte(text), LoadOptions{Lookup: lookupIn(vars)})
+	f, err := parseText("s.yml", []byte(text), LoadOptions{Lookup: lookupIn(vars)})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -178,7 +178,7 @@ functions:
       - x${NOPE}
       -
 `
-	f, err := Parse("s.yml", []byte(text), LoadOptions{Lookup: lookupIn(nil)})
+	f, err := parseText("s.yml", []byte(text), LoadOptions{Lookup: lookupIn(nil)})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -204,7 +204,7 @@ functions:
 		"labels: ${NOPE:-{a: b, a: c}}":   `s.yml:4:13: the key "a" is already in line 4`,
 		"limits: ${NOPE:-{memroy: 64Mi}}": `s.yml:4:13: functions.a.limits: unknown key "memroy"`,
 	} {
-		_, err := Parse("s.yml", []byte(minimal+"functions:\n  a:\n    "+text+"\n"), LoadOptions{Lookup: lookupIn(map[string]string{"L": "[a, b]"}), Strict: true})
+		_, err := parseText("s.yml", []byte(minimal+"functions:\n  a:\n    "+text+"\n"), LoadOptions{Lookup: lookupIn(map[string]string{"L": "[a, b]"}), Strict: true})
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: got %v, want %s", text, err, want)
 		}
@@ -224,7 +224,7 @@ func TestSubstitutionRefusesLinesInNames(t *testing.T) {
 		"    build_secrets: {a: \"${NL}\"}", "    labels:\n      ${NL}: x", "  ${NL}: {image: x}",
 	} {
 		text := "provider: {name: openfaas}\nfunctions:\n  fn:\n" + body + "\n"
-		_, err := Parse("s.yml", []byte(text), LoadOptions{Lookup: lookup})
+		_, err := parseText("s.yml", []byte(text), LoadOptions{Lookup: lookup})
 		if err == nil || !strings.Contains(err.Error(), "s.yml:4:") && !strings.Contains(err.Error(), "s.yml:5:") {
 			t.Errorf("%s: got %v, want an error in line 4", body, err)
 		}
@@ -234,7 +234,7 @@ func TestSubstitutionRefusesLinesInNames(t *testing.T) {
 func TestSubstitutionOverSeveralLines(t *testing.T) {
 	t.Parallel()
 	const text = "provider: {name: openfaas}\nfunctions:\n  fn:\n    environment:\n      A: ${NOPE:-one\n  two}\n    imag: x\n"
-	f, err := Parse("s.yml", []byte(text), LoadOptions{Lookup: lookupIn(nil)})
+	f, err := parseText("s.yml", []byte(text), LoadOptions{Lookup: lookupIn(nil)})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -249,7 +249,7 @@ func TestSubstitutionOverSeveralLines(t *testing.T) {
 // TestSubstitutionPrivateRunes uses the runes that placeholders are made of.
 func TestSubstitutionPrivateRunes(t *testing.T) {
 	t.Parallel()
-	f, err := Parse("s.yml", []byte("provider: {name: openfaas}\nfunctions:\n  fn:\n    environment: {A: \"\ue000\ue001${X}\\ue002\"}\n"),
+	f, err := parseText("s.yml", []byte("provider: {name: openfaas}\nfunctions:\n  fn:\n    environment: {A: \"\ue000\ue001${X}\\ue002\"}\n"),
 		LoadOptions{Lookup: lookupIn(map[string]string{"X": "\ue003\ue100\ue100"})})
 	if err != nil {
 		t.Fatal(err)
@@ -270,7 +270,7 @@ func TestSubstitutionBackslashes(t *testing.T) {
 		`'\\\\'`:      `\\`,
 		`a\\\n`:       `a\\n`,
 	} {
-		f, err := Parse("s.yml", []byte(minimal+"functions: {a: {environment: {A: "+written+"}}}\n"), LoadOptions{Lookup: lookupIn(nil)})
+		f, err := parseText("s.yml", []byte(minimal+"functions: {a: {environment: {A: "+written+"}}}\n"), LoadOptions{Lookup: lookupIn(nil)})
 		if err != nil || f.Functions[0].Environment["A"] != want {
 			t.Errorf("%s: got %v, %v, want %q", written, f, err, want)
 		}

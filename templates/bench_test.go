@@ -37,7 +37,7 @@ func BenchmarkEnsureSatisfied(b *testing.B) {
 	names, files := manyTemplates()
 	dir, _ := repo(b, files)
 	p := newProject(b)
-	if _, err := p.Pull(b.Context(), source(b, dir), nil, PullOptions{}); err != nil {
+	if _, err := pull(b.Context(), p, source(b, dir), nil, PullOptions{}); err != nil {
 		b.Fatal(err)
 	}
 	for b.Loop() {

@@ -144,7 +144,7 @@ func (p *Project) DeclaredSource(ctx context.Context, d schema.TemplateSource) (
 func (p *Project) StoreSource(ctx context.Context, name string, repository func(string) string) (Source, Want, error) {
 	owned, ref, pinned := strings.Cut(name, "@")
 	if pinned {
-		if err := CheckRef(ref); err != nil {
+		if err := checkRef(ref); err != nil {
 			return Source{}, Want{}, err
 		}
 	}

@@ -91,9 +91,6 @@ func OpenLock(path string) (*Lock, error) {
 	return l, nil
 }
 
-// Path is where the file is.
-func (l *Lock) Path() string { return l.path }
-
 // Exists says whether there is a file.
 func (l *Lock) Exists() bool { return l.saved != nil }
 

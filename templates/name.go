@@ -35,7 +35,7 @@ func ParseName(s string) (Name, error) {
 	if !pinned {
 		return Name{Base: base}, nil
 	}
-	if err := CheckRef(ref); err != nil {
+	if err := checkRef(ref); err != nil {
 		return Name{}, fmt.Errorf("template name %q: %w", s, err)
 	}
 	return Name{Base: base, Ref: ref}, nil
@@ -73,10 +73,10 @@ func isAlphanumeric(r rune) bool {
 	return 'a' <= r && r <= 'z' || 'A' <= r && r <= 'Z' || '0' <= r && r <= '9'
 }
 
-// CheckRef accepts the names that git accepts for a branch or a tag (the rules
+// checkRef accepts the names that git accepts for a branch or a tag (the rules
 // of git check-ref-format --allow-onelevel) and that make a portable path, and
 // "sha-" with 7 to 40 hexadecimal digits. Errors wrap ErrInvalidName.
-func CheckRef(ref string) error {
+func checkRef(ref string) error {
 	fail := func(why string) error { return fmt.Errorf("ref %q: %w: %s", ref, ErrInvalidName, why) }
 	if sha, ok := strings.CutPrefix(ref, shaPrefix); ok {
 		if len(sha) < 7 || len(sha) > 40 || strings.Trim(strings.ToLower(sha), "0123456789abcdef") != "" {

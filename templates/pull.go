@@ -84,21 +84,6 @@ func (e *MismatchError) Error() string {
 	return fmt.Sprintf("template %q: %s at commit %s has the digest %s, but the lock says %s", e.Template, e.Source, e.Commit, e.Got, e.Want)
 }
 
-// Pull installs the templates wanted (nil: all) of a repository, and pins them
-// in the lock. The source is always asked for the commit, unless Locked or
-// Offline: then the lock's commits are used. What could not be replaced is a
-// *ProtectedError; the others are written all the same.
-func (p *Project) Pull(ctx context.Context, src Source, wants []Want, o PullOptions) ([]Pulled, error) {
-	if p.Locked || p.Fetcher.Offline {
-		return p.pullPinned(ctx, src, wants, o)
-	}
-	commit, err := p.Fetcher.Resolve(ctx, src)
-	if err != nil {
-		return nil, err
-	}
-	return p.pullCommit(ctx, src, commit, wants, o)
-}
-
 // pullPinned pulls the commits that the lock names.
 func (p *Project) pullPinned(ctx context.Context, src Source, wants []Want, o PullOptions) ([]Pulled, error) {
 	matches := func(e LockEntry) bool { return !e.Link && e.Source == src.Place() && e.Ref == src.Ref }
@@ -293,10 +278,13 @@ type Request struct {
 	Wants  []Want // nil: all
 }
 
-// PullAll is Pull for several repositories: they are fetched at the same time
-// and installed in their order. One failure does not stop the others; the
-// errors are joined in the order of reqs.
-func (p *Project) PullAll(ctx context.Context, reqs []Request, o PullOptions) ([]Pulled, error) {
+// Pull installs the templates wanted of repositories and pins them in the lock.
+// Each source is asked for its commit, unless Locked or Offline: then the
+// lock's commits are used. Repositories are fetched at the same time and
+// installed in their order. One failure does not stop the others; the errors
+// are joined in the order of reqs. What could not be replaced is a
+// *ProtectedError; the others are written all the same.
+func (p *Project) Pull(ctx context.Context, reqs []Request, o PullOptions) ([]Pulled, error) {
 	errs := make([]error, len(reqs))
 	commits := make([]string, len(reqs))
 	if !p.Locked && !p.Fetcher.Offline {

@@ -18,6 +18,11 @@ import (
 	"github.com/faas-cli/faas-cli/schema"
 )
 
+// pull pulls templates of one repository.
+func pull(ctx context.Context, p *Project, src Source, wants []Want, o PullOptions) ([]Pulled, error) {
+	return p.Pull(ctx, []Request{{Source: src, Wants: wants}}, o)
+}
+
 // newProject is an empty project with a cache of its own.
 func newProject(t testing.TB) *Project {
 	t.Helper()
@@ -77,18 +82,18 @@ func TestPullReplacesAndProtects(t *testing.T) {
 	dir, ids := repo(t, map[string]string{"template/aa/template.yml": "fprocess: one\n", "template/aa/gone": "x", "template/bb/template.yml": ""})
 	p := newProject(t)
 	src := source(t, dir)
-	pulled, err := p.Pull(t.Context(), src, nil, PullOptions{})
+	pulled, err := pull(t.Context(), p, src, nil, PullOptions{})
 	if err != nil || len(pulled) != 2 || pulled[0].Commit != ids[0] || !pulled[0].Changed {
 		t.Fatalf("%+v, %v", pulled, err)
 	}
-	if again, err := p.Pull(t.Context(), src, nil, PullOptions{}); err != nil || again[0].Changed {
+	if again, err := pull(t.Context(), p, src, nil, PullOptions{}); err != nil || again[0].Changed {
 		t.Errorf("pulled again: %+v, %v; want nothing written", again, err)
 	}
 
 	gitIn(t, dir, "rm", "-q", "template/aa/gone")
 	write(t, dir, map[string]string{"template/aa/template.yml": "fprocess: two\n"})
 	gitIn(t, dir, "commit", "-q", "-a", "-m", "two")
-	pulled, err = p.Pull(t.Context(), src, nil, PullOptions{})
+	pulled, err = pull(t.Context(), p, src, nil, PullOptions{})
 	if err != nil || pulled[0].OldCommit != ids[0] {
 		t.Errorf("after a new commit: %+v, %v", pulled, err)
 	}
@@ -98,21 +103,21 @@ func TestPullReplacesAndProtects(t *testing.T) {
 
 	// What the user changed is only replaced when told so.
 	write(t, p.Dir, map[string]string{"template/aa/template.yml": "mine\n"})
-	_, err = p.Pull(t.Context(), src, nil, PullOptions{})
+	_, err = pull(t.Context(), p, src, nil, PullOptions{})
 	var protected *ProtectedError
 	if !errors.As(err, &protected) || !slices.Equal(protected.Modified, []string{"aa"}) || read(t, p, "template/aa/template.yml") != "mine\n" {
 		t.Errorf("modified: %v, %q", err, read(t, p, "template/aa/template.yml"))
 	}
-	if _, err := p.Pull(t.Context(), src, nil, PullOptions{Protect: true}); !errors.As(err, &protected) || len(protected.Existing) != 2 {
+	if _, err := pull(t.Context(), p, src, nil, PullOptions{Protect: true}); !errors.As(err, &protected) || len(protected.Existing) != 2 {
 		t.Errorf("protected: %v", err)
 	}
-	if _, err := p.Pull(t.Context(), src, nil, PullOptions{Force: true}); err != nil || read(t, p, "template/aa/template.yml") != "fprocess: two\n" {
+	if _, err := pull(t.Context(), p, src, nil, PullOptions{Force: true}); err != nil || read(t, p, "template/aa/template.yml") != "fprocess: two\n" {
 		t.Errorf("forced: %v, %q", err, read(t, p, "template/aa/template.yml"))
 	}
 	// A folder that the lock does not know is overwritten, as ever.
 	other := newProject(t)
 	write(t, other.Dir, map[string]string{"template/aa/template.yml": "mine\n"})
-	if _, err := other.Pull(t.Context(), src, nil, PullOptions{}); err != nil || read(t, other, "template/aa/template.yml") != "fprocess: two\n" {
+	if _, err := pull(t.Context(), other, src, nil, PullOptions{}); err != nil || read(t, other, "template/aa/template.yml") != "fprocess: two\n" {
 		t.Errorf("without a lock entry: %v", err)
 	}
 	// Nothing is left of the preparations.
@@ -126,7 +131,7 @@ func TestPullFailureLeavesNothing(t *testing.T) {
 	t.Parallel()
 	dir, _ := repo(t, map[string]string{"template/aa/template.yml": ""})
 	p := newProject(t)
-	if _, err := p.Pull(t.Context(), source(t, dir), []Want{{"zz", "zz"}}, PullOptions{}); !errors.Is(err, ErrNotFound) {
+	if _, err := pull(t.Context(), p, source(t, dir), []Want{{"zz", "zz"}}, PullOptions{}); !errors.Is(err, ErrNotFound) {
 		t.Errorf("%v", err)
 	}
 	if entries, _ := os.ReadDir(p.Dir); len(entries) != 0 {
@@ -138,10 +143,10 @@ func TestLockedCloneGetsTheSameBytes(t *testing.T) {
 	t.Parallel()
 	dir, ids := repo(t, map[string]string{"template/aa/template.yml": "one\n"}, map[string]string{"template/aa/template.yml": "a: two\n"})
 	p := newProject(t)
-	if _, err := p.Pull(t.Context(), source(t, dir+"#v1"), nil, PullOptions{}); err != nil {
+	if _, err := pull(t.Context(), p, source(t, dir+"#v1"), nil, PullOptions{}); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := p.Pull(t.Context(), source(t, dir), nil, PullOptions{}); err != nil {
+	if _, err := pull(t.Context(), p, source(t, dir), nil, PullOptions{}); err != nil {
 		t.Fatal(err)
 	}
 	lock := read(t, p, LockFile)
@@ -155,7 +160,7 @@ func TestLockedCloneGetsTheSameBytes(t *testing.T) {
 	clone := newProject(t) // with an empty cache
 	clone.Locked = true
 	write(t, clone.Dir, map[string]string{LockFile: lock})
-	clone.Lock, _ = OpenLock(clone.Lock.Path())
+	clone.Lock, _ = OpenLock(clone.Lock.path)
 	if err := clone.Ensure(t.Context(), []string{"aa", "aa@v1", "", "aa"}); err != nil {
 		t.Fatal(err)
 	}
@@ -211,13 +216,13 @@ func TestDamagedCacheIsFetchedAnew(t *testing.T) {
 	t.Parallel()
 	dir, _ := repo(t, map[string]string{"template/aa/template.yml": "a: 1\n"})
 	p := newProject(t)
-	pulled, err := p.Pull(t.Context(), source(t, dir), nil, PullOptions{})
+	pulled, err := pull(t.Context(), p, source(t, dir), nil, PullOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}
 	write(t, p.Fetcher.Cache.tree(pulled[0].Digest), map[string]string{"template.yml": "evil: 1\n"})
 	other := projectIn(t, t.TempDir(), p.Fetcher.Cache.Dir())
-	if _, err := other.Pull(t.Context(), source(t, dir), nil, PullOptions{}); err != nil || read(t, other, "template/aa/template.yml") != "a: 1\n" {
+	if _, err := pull(t.Context(), other, source(t, dir), nil, PullOptions{}); err != nil || read(t, other, "template/aa/template.yml") != "a: 1\n" {
 		t.Errorf("%v, %q", err, read(t, other, "template/aa/template.yml"))
 	}
 	if damaged, err := p.Fetcher.Cache.Verify(); err != nil || len(damaged) != 0 {
@@ -348,7 +353,7 @@ func TestSeveralProcessesPullTheSame(t *testing.T) {
 	for range 4 {
 		p := projectIn(t, project, cache) // its own lock in memory, as another process has
 		wg.Go(func() {
-			if _, err := p.Pull(t.Context(), src, nil, PullOptions{Force: true}); err != nil {
+			if _, err := pull(t.Context(), p, src, nil, PullOptions{Force: true}); err != nil {
 				t.Error(err)
 			}
 		})
@@ -390,7 +395,7 @@ func TestCancelledPullLeavesNothing(t *testing.T) {
 	ctx, cancel := context.WithCancelCause(t.Context())
 	cause := errors.New("interrupted")
 	cancel(cause)
-	if _, err := p.Pull(ctx, Source{Repo: "file://" + dir}, nil, PullOptions{}); err == nil {
+	if _, err := pull(ctx, p, Source{Repo: "file://" + dir}, nil, PullOptions{}); err == nil {
 		t.Error("pulled although it was cancelled")
 	}
 	if entries, _ := os.ReadDir(p.Dir); len(entries) != 0 {
@@ -425,7 +430,7 @@ func TestOutdatedAndUpdate(t *testing.T) {
 	t.Parallel()
 	dir, ids := repo(t, map[string]string{"template/aa/template.yml": "", "template/bb/template.yml": ""})
 	p := newProject(t)
-	if _, err := p.Pull(t.Context(), source(t, dir), nil, PullOptions{}); err != nil {
+	if _, err := pull(t.Context(), p, source(t, dir), nil, PullOptions{}); err != nil {
 		t.Fatal(err)
 	}
 	write(t, dir, map[string]string{"template/aa/template.yml": "a: 2\n"})

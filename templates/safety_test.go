@@ -143,7 +143,7 @@ func TestHostileRepositories(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			p := newProject(t)
-			_, err := p.Pull(t.Context(), source(t, hostile(t, entries)), nil, PullOptions{})
+			_, err := pull(t.Context(), p, source(t, hostile(t, entries)), nil, PullOptions{})
 			var unsafe *UnsafeError
 			if !errors.As(err, &unsafe) || unsafe.Path == "" || !strings.Contains(err.Error(), unsafe.Path) {
 				t.Fatalf("%v, want an UnsafeError that names the path", err)
@@ -189,7 +189,7 @@ func TestNothingOfATemplateRuns(t *testing.T) {
 	write(t, dir, hooks)
 	for _, src := range []Source{{Repo: dir, Local: dir}, {Repo: "file://" + dir}} {
 		p := newProject(t)
-		if _, err := p.Pull(t.Context(), src, nil, PullOptions{}); err != nil {
+		if _, err := pull(t.Context(), p, src, nil, PullOptions{}); err != nil {
 			t.Fatal(err)
 		}
 		if got := read(t, p, "template/aa/x.txt"); got != "$Id$ $Format:%H$\n" {

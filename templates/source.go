@@ -49,7 +49,7 @@ func ParseSource(s, dir string) (Source, error) {
 		repo, ref, pinned = s[:i], s[i+1:], true
 	}
 	if pinned {
-		if err := CheckRef(ref); err != nil {
+		if err := checkRef(ref); err != nil {
 			return Source{}, fmt.Errorf("repository %q: %w", Redact(s), err)
 		}
 	}

@@ -169,7 +169,7 @@ func (p *Project) Update(ctx context.Context, o PullOptions, names ...string) ([
 	if err != nil {
 		return nil, err
 	}
-	return p.PullAll(ctx, reqs, o)
+	return p.Pull(ctx, reqs, o)
 }
 
 // pinnedRequests groups pinned templates by source.

@@ -74,7 +74,8 @@ type manifest struct {
 	Body json.RawMessage `json:"body"`
 }
 
-// List returns the entries, in the order of Sort. It fails with a *StoreError.
+// List returns the entries, recommended ones first. It fails with a
+// *StoreError.
 func (s *Store) List(ctx context.Context) ([]schema.TemplateStoreEntry, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -105,7 +106,7 @@ func (s *Store) Stale() bool {
 
 func (s *Store) place() string { return "in the template store " + Redact(s.URL) }
 
-// find takes the first entry of the name; the order is that of Sort.
+// find takes the first entry of the name; the order is that of List.
 func find(entries []schema.TemplateStoreEntry, name, where string) (schema.TemplateStoreEntry, error) {
 	owner, base, owned := strings.Cut(name, "/")
 	for _, e := range entries {
@@ -221,13 +222,13 @@ func parseManifest(body []byte) ([]schema.TemplateStoreEntry, error) {
 			return nil, fmt.Errorf("its manifest is not a list of templates: entry %d has no template or no repo", i)
 		}
 	}
-	Sort(entries)
+	sortEntries(entries)
 	return entries, nil
 }
 
-// Sort orders entries as they are shown: recommended ones first, then official
+// sortEntries orders entries as they are shown: recommended ones first, then official
 // ones, then by name without regard to case; entries of one name stay in order.
-func Sort(entries []schema.TemplateStoreEntry) {
+func sortEntries(entries []schema.TemplateStoreEntry) {
 	slices.SortStableFunc(entries, func(a, b schema.TemplateStoreEntry) int {
 		if a.Recommended != b.Recommended {
 			return boolFirst(a.Recommended)

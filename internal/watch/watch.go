@@ -32,13 +32,13 @@ type Options struct {
 	// ignored folder nothing is watched. Nil ignores nothing.
 	Ignore func(path string, dir bool) bool
 	// Quiet is how long nothing must happen until a change is told. What goes
-	// on for longer is told after ten times as long. Zero means DefaultQuiet.
+	// on for longer is told after ten times as long. Zero means defaultQuiet.
 	Quiet time.Duration
 }
 
-// DefaultQuiet is long enough for an editor to finish saving and short enough
+// defaultQuiet is long enough for an editor to finish saving and short enough
 // not to be noticed.
-const DefaultQuiet = 80 * time.Millisecond
+const defaultQuiet = 80 * time.Millisecond
 
 // patience is how many quiet times a change waits for the quiet to come.
 const patience = 10
@@ -56,7 +56,7 @@ type Watcher struct {
 // closed.
 func Start(ctx context.Context, o Options) (*Watcher, error) {
 	if o.Quiet == 0 {
-		o.Quiet = DefaultQuiet
+		o.Quiet = defaultQuiet
 	}
 	if o.Ignore == nil {
 		o.Ignore = func(string, bool) bool { return false }
