@@ -118,7 +118,7 @@ func up(ctx context.Context, env *Env, o upOptions, names []string, logs *watche
 		}
 		return errors.Join(err, jobErrors(p.jobs))
 	}
-	if o.sends(p.to) && !o.build.show.silent() {
+	if names == nil && o.sends(p.to) && !o.build.show.silent() { // --watch need not repeat it for every change
 		env.progressf("%s", p.to.describe())
 	}
 	outcomes, err := env.runStages(ctx, o.build.show, p.jobs, p.stages(env, o)...)

@@ -47,7 +47,7 @@ func (e *Env) watchLoop(ctx context.Context, w watched) error {
 			if ctx.Err() != nil {
 				return watchEnd(ctx)
 			}
-			report(e.Term, err, "faas-cli")
+			e.reportWatched(err)
 		}
 		session, err := e.watchSession(ctx, w, st, known)
 		if err != nil {
@@ -60,6 +60,12 @@ func (e *Env) watchLoop(ctx context.Context, w watched) error {
 			return errors.Join(err, watchEnd(ctx))
 		}
 	}
+}
+
+// reportWatched shows an error that does not end the watch.
+func (e *Env) reportWatched(err error) {
+	report(e.Term, err, "faas-cli")
+	e.progressf("[watch] waiting for a change that mends it")
 }
 
 // watchEnd is nil when a signal ended the watch.
@@ -189,8 +195,7 @@ func (s *watchSession) serve(ctx context.Context, e *Env, w watched, st *stack.F
 		case err := <-work.done:
 			work.done = nil
 			if err != nil && ctx.Err() == nil {
-				report(e.Term, err, "faas-cli")
-				e.progressf("[watch] waiting for a change that mends it")
+				e.reportWatched(err)
 			} else {
 				due = []string{}
 			}

@@ -1,0 +1,1 @@
+def handle(r): return r
