@@ -98,36 +98,37 @@ func (e *Env) runPlatform(ctx context.Context, dir string, o platformFlags, log 
 	}, ready)
 }
 
-// localRuntimesFunc makes the runtimes of a platform.
-type localRuntimesFunc = func(context.Context, local.Host) ([]runtime.Runtime, error)
+// localRuntimesFunc names the runtimes of a platform.
+type localRuntimesFunc = func(local.Host) []local.RuntimeSource
 
-// localRuntimes makes the runtimes that --runtime asks for. With auto, what the native builder made runs as a process,
-// and everything else as a container if an engine answers.
+// localRuntimes names the runtimes that --runtime asks for. With auto, what the native builder made runs as a process,
+// and everything else as a container, as soon as an engine answers. A platform of containers alone is of no use before.
 func (e *Env) localRuntimes(kind runtimeName, self string, log *slog.Logger) localRuntimesFunc {
-	return func(ctx context.Context, h local.Host) ([]runtime.Runtime, error) {
-		var all []runtime.Runtime
+	return func(h local.Host) []local.RuntimeSource {
+		var all []local.RuntimeSource
 		if kind != runtimeDocker {
-			all = append(all, runtime.NewProcess(runtime.ProcessConfig{
+			all = append(all, local.Ready(runtime.NewProcess(runtime.ProcessConfig{
 				Dir: h.RuntimeDir(runtime.Process), Images: h.Images, Supervisor: []string{self, "local", superviseName},
 				GatewayURL: h.GatewayURL, Path: e.get("PATH"), Log: log,
-			}))
+			})))
 		}
-		if kind == runtimeProcess {
-			return all, nil
+		if kind != runtimeProcess {
+			connect := func(ctx context.Context) (runtime.Runtime, error) { return e.connectDocker(ctx, h) }
+			all = append(all, local.RuntimeSource{Kind: runtime.Docker, Connect: connect, Required: kind == runtimeDocker})
 		}
-		client, err := engine.Connect(ctx, engine.Options{Lookup: e.Lookup, UserAgent: e.userAgent()})
-		var unavailable *engine.UnavailableError
-		switch {
-		case errors.As(err, &unavailable) && kind != runtimeDocker:
-			log.Info("no container engine: functions run as processes", "reason", err)
-			return all, nil
-		case err != nil:
-			return nil, err
-		}
-		return append(all, runtime.NewDocker(ctx, runtime.DockerOptions{
-			Engine: client, Instance: h.ID, Dir: h.RuntimeDir(runtime.Docker), Image: h.Images.ByHash,
-		})), nil
+		return all
 	}
+}
+
+// connectDocker finds the engine anew each time: the one to be used may have been installed or chosen since.
+func (e *Env) connectDocker(ctx context.Context, h local.Host) (runtime.Runtime, error) {
+	client, err := engine.Connect(ctx, engine.Options{Lookup: e.Lookup, UserAgent: e.userAgent()})
+	if err != nil {
+		return nil, err
+	}
+	return runtime.NewDocker(ctx, runtime.DockerOptions{
+		Engine: client, Instance: h.ID, Dir: h.RuntimeDir(runtime.Docker), Image: h.Images.ByHash,
+	}), nil
 }
 
 // localStateDir is where the platform of this user keeps its state.
@@ -143,7 +144,7 @@ func startHint(err error) error {
 	case errors.As(err, &running) && running.Instance.Address != "":
 		return withHint(err, "to start it anew: faas-cli local stop, then faas-cli local start")
 	case engine.IsUnavailable(err):
-		return withHint(err, "start the container engine, or let functions run as processes: faas-cli local start --runtime process")
+		return withHint(err, "start the container engine first; or start with --runtime auto, which runs containers as soon as an engine answers")
 	}
 	return err
 }

@@ -69,12 +69,20 @@ func runLocalStart(ctx context.Context, env *Env, o localStartOptions) error {
 	var running *local.RunningError
 	if errors.As(err, &running) && running.Instance.Address != "" && sameWish(o.platform, running.Instance) {
 		env.progressf("the local platform runs already (process %d)", running.Instance.PID)
-		return env.announce(running.Instance)
+		in, err = running.Instance, nil
 	}
 	if err != nil {
 		return startHint(err)
 	}
-	return env.announce(in)
+	if err := env.announce(in); err != nil {
+		return err
+	}
+	if in.Prove(ctx, env.proofClient()) == nil { // else nothing more is known, and that it runs is what was asked for
+		if runtimes, err := in.Runtimes(ctx, env.proofClient()); err == nil {
+			env.warnWaiting(runtimes)
+		}
+	}
+	return nil
 }
 
 // sameWish says whether the platform that runs is the one that is asked for.

@@ -3,6 +3,7 @@ package commands
 import (
 	"context"
 	"strconv"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -15,9 +16,10 @@ type localStatusOptions struct{ format output.Format }
 func newLocalStatusCmd(env *Env) *cobra.Command {
 	o := localStatusOptions{}
 	cmd := &cobra.Command{
-		Use:     "status",
-		Short:   "Show whether the local platform runs, and where",
-		Long:    "Show whether the local platform runs, and where. Exit code 1 when it does not.",
+		Use:   "status",
+		Short: "Show whether the local platform runs, and where",
+		Long: `Show whether the local platform runs, where, and which functions wait for a
+container engine that is away. Exit code 1 when it does not run.`,
 		Example: "  faas-cli local status\n  faas-cli local status --output json",
 		Args:    noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -40,13 +42,33 @@ func runLocalStatus(ctx context.Context, env *Env, o localStatusOptions) error {
 	if err := in.Prove(ctx, env.proofClient()); err != nil {
 		return err
 	}
-	return statusPrinter(o.format, dir).One(env.Term.Out, in)
+	runtimes, err := in.Runtimes(ctx, env.proofClient())
+	if err != nil {
+		return err
+	}
+	env.warnWaiting(runtimes)
+	return statusPrinter(o.format, dir).One(env.Term.Out, localStatus{in, runtimes})
 }
 
-func statusPrinter(f output.Format, dir string) output.Printer[local.Instance] {
-	type row = local.Instance
-	return output.Printer[row]{Format: f, Name: row.URL, Columns: []output.Column[row]{
-		{Header: "Gateway", Value: row.URL},
+// warnWaiting says which functions have no replica because what would run them is away.
+func (e *Env) warnWaiting(runtimes []local.RuntimeState) {
+	for _, rt := range runtimes {
+		if len(rt.Waiting) > 0 {
+			e.warnf("%s; these wait for it and come back with it: %s", rt.Away, strings.Join(rt.Waiting, ", "))
+		}
+	}
+}
+
+// localStatus is what is known of a platform that runs.
+type localStatus struct {
+	local.Instance
+	Runtimes []local.RuntimeState `json:"runtimes,omitempty"` // none: its version does not tell
+}
+
+func statusPrinter(f output.Format, dir string) output.Printer[localStatus] {
+	type row = localStatus
+	return output.Printer[row]{Format: f, Name: func(r row) string { return r.URL() }, Columns: []output.Column[row]{
+		{Header: "Gateway", Value: func(r row) string { return r.URL() }},
 		{Header: "Registry", Value: func(r row) string {
 			if r.Registry == "" {
 				return "-"

@@ -3,15 +3,11 @@ package commands
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
-	"os"
-	"slices"
 
 	"github.com/spf13/cobra"
 
 	"github.com/faas-cli/faas-cli/internal/engine"
-	"github.com/faas-cli/faas-cli/internal/runtime"
 	"github.com/faas-cli/faas-cli/local"
 )
 
@@ -60,27 +56,12 @@ func runLocalStop(ctx context.Context, env *Env, o localStopOptions) error {
 		return err
 	}
 	runtimes := env.localRuntimes(runtimeAuto, self, slog.New(slog.DiscardHandler))
-	if err := local.Purge(ctx, dir, withContainers(env, runtimes)); err != nil {
+	err = local.Purge(ctx, dir, runtimes)
+	if engine.IsUnavailable(err) { // without it containers would stay, and nothing would know whose they are
+		return withHint(err, "start the container engine, then run this again")
+	}
+	if err != nil {
 		return err
 	}
 	return env.resultf("Everything of the local platform is removed.")
-}
-
-// withContainers insists on the engine where containers may be left: without it they would stay, and nothing would know
-// whose they are.
-func withContainers(env *Env, runtimes localRuntimesFunc) localRuntimesFunc {
-	return func(ctx context.Context, h local.Host) ([]runtime.Runtime, error) {
-		all, err := runtimes(ctx, h)
-		if err != nil || slices.ContainsFunc(all, func(r runtime.Runtime) bool { return r.Kind() == runtime.Docker }) {
-			return all, err
-		}
-		if _, serr := os.Stat(h.RuntimeDir(runtime.Docker)); serr != nil {
-			return all, nil // there never were any
-		}
-		client, err := engine.Connect(ctx, engine.Options{Lookup: env.Lookup})
-		if err != nil {
-			return nil, withHint(fmt.Errorf("remove containers: %w", err), "start the container engine, then run this again")
-		}
-		return all, client.Close()
-	}
 }

@@ -163,7 +163,10 @@ func warning(text string) string {
 const lastLines = 10
 
 func (s *Server) refuseDeploy(w http.ResponseWriter, r *http.Request, ref runtime.Ref, err error) {
+	var noRuntime *noRuntimeError
 	switch {
+	case errors.As(err, &noRuntime):
+		refuse(w, http.StatusServiceUnavailable, err.Error())
 	case errors.Is(err, errNoFunction):
 		refuse(w, http.StatusNotFound, fmt.Sprintf("function: %s not found", ref))
 	case errors.Is(err, errExists):
@@ -190,7 +193,7 @@ func (s *Server) appendOutput(ctx context.Context, text *strings.Builder, ref ru
 		return
 	}
 	before := "; its last words:"
-	for _, rt := range s.fleet.runtimes { // a failed update may have been another runtime's
+	for _, rt := range s.fleet.attachedRuntimes() { // a failed update may have been another runtime's
 		for line, err := range rt.Logs(ctx, ref, runtime.LogQuery{Tail: lastLines, Instance: replica}) {
 			if err != nil {
 				break
@@ -257,10 +260,12 @@ func (s *Server) scaleFunction(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-func (s *Server) info(w http.ResponseWriter, _ *http.Request) {
+func (s *Server) info(w http.ResponseWriter, r *http.Request) {
 	var kinds []string
-	for _, rt := range s.fleet.runtimes {
-		kinds = append(kinds, string(rt.Kind()))
+	for _, state := range s.fleet.states(r.Context()) {
+		if state.Away == "" {
+			kinds = append(kinds, string(state.Kind))
+		}
 	}
 	version := schema.VersionInfo{Release: s.cfg.Version, SHA: s.cfg.Commit}
 	writeBody(w, schema.GatewayInfo{

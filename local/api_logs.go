@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
+	"fmt"
 	"net/http"
 	"strconv"
 	"time"
@@ -25,9 +26,9 @@ func (s *Server) logs(w http.ResponseWriter, r *http.Request) {
 		refuse(w, http.StatusNotFound, "function "+ref.String()+" not found")
 		return
 	}
-	rt := s.fleet.runtime(f.current().Runtime)
-	if rt == nil {
-		refuse(w, http.StatusNotImplemented, "the runtime of function "+ref.String()+" is not available")
+	rt, _, err := s.fleet.specOf(f.current())
+	if err != nil {
+		s.fail(w, fmt.Errorf("logs of %s: %w", ref, err))
 		return
 	}
 	// Nothing is asked for first: that a log cannot be read at all is an answer, not a stream that breaks.

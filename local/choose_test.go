@@ -20,6 +20,10 @@ type choosy struct {
 
 func (c choosy) Kind() runtime.Kind { return c.kind }
 
+func (c choosy) Adopt(context.Context, func(runtime.Ref) bool) ([]runtime.Replica, error) {
+	return nil, nil
+}
+
 func (c choosy) Check(context.Context, runtime.Spec) error { return c.err }
 
 func TestAutoChoosesTheRuntimeAndSaysWhy(t *testing.T) {
@@ -44,7 +48,11 @@ func TestAutoChoosesTheRuntimeAndSaysWhy(t *testing.T) {
 	}
 	for _, tt := range tests {
 		var log strings.Builder
-		fl := &fleet{runtimes: tt.runtimes, log: slog.New(slog.NewTextHandler(&log, nil))}
+		var sources []RuntimeSource
+		for _, rt := range tt.runtimes {
+			sources = append(sources, Ready(rt))
+		}
+		fl := &fleet{runtimes: newAttachments(sources), log: slog.New(slog.NewTextHandler(&log, nil))}
 		rt, _, choice, err := fl.choose(t.Context(), runtime.Spec{Image: "me/fn"})
 		switch {
 		case tt.want == "":

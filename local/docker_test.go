@@ -5,10 +5,12 @@ package local
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
 	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -25,10 +27,12 @@ func withDocker(t testing.TB, connect func() *engine.Client) func(*Options) {
 	t.Helper()
 	return func(o *Options) {
 		o.Runtime = "docker"
-		o.Runtimes = func(ctx context.Context, h Host) ([]runtime.Runtime, error) {
-			return []runtime.Runtime{runtime.NewDocker(ctx, runtime.DockerOptions{
-				Engine: connect(), Instance: h.ID, Dir: h.RuntimeDir(runtime.Docker), Image: h.Images.ByHash,
-			})}, nil
+		o.Runtimes = func(h Host) []RuntimeSource {
+			return []RuntimeSource{{Kind: runtime.Docker, Required: true, Connect: func(ctx context.Context) (runtime.Runtime, error) {
+				return runtime.NewDocker(ctx, runtime.DockerOptions{
+					Engine: connect(), Instance: h.ID, Dir: h.RuntimeDir(runtime.Docker), Image: h.Images.ByHash,
+				}), nil
+			}}}
 		}
 		dir, runtimes := o.Dir, o.Runtimes
 		t.Cleanup(func() {
@@ -148,15 +152,7 @@ func TestDockerDeployNeverHealthySaysWhy(t *testing.T) {
 
 func TestDockerFunctionsComeBackWithTheEngine(t *testing.T) {
 	t.Parallel()
-	var proxy *enginetest.Proxy
-	p, image := dockerPlatform(t, func() *engine.Client {
-		var c *engine.Client
-		if proxy == nil {
-			proxy, c = enginetest.NewProxy(t)
-			return c
-		}
-		return enginetest.Connect(t) // for the purge
-	})
+	p, proxy, image := throughProxy(t)
 	direct := enginetest.Connect(t)
 	p.want(http.StatusAccepted, http.MethodPost, "/system/functions", containerOf(image, "VERSION", "one"))
 	ours := func() []engine.Container {
@@ -196,15 +192,7 @@ func TestDockerFunctionsComeBackWithTheEngine(t *testing.T) {
 
 func TestDockerEngineStopsInTheMiddleOfADeploy(t *testing.T) {
 	t.Parallel()
-	var proxy *enginetest.Proxy
-	p, image := dockerPlatform(t, func() *engine.Client {
-		var c *engine.Client
-		if proxy == nil {
-			proxy, c = enginetest.NewProxy(t)
-			return c
-		}
-		return enginetest.Connect(t)
-	})
+	p, proxy, image := throughProxy(t)
 	direct := enginetest.Connect(t)
 	done := make(chan struct{})
 	go func() {
@@ -239,6 +227,97 @@ func TestDockerEngineStopsInTheMiddleOfADeploy(t *testing.T) {
 			err = errors.New(list[0].Name + " is " + list[0].State)
 		}
 		return err
+	})
+}
+
+// throughProxy runs a platform through a proxy, which the caller cuts; its purge goes without.
+func throughProxy(t *testing.T) (p *testPlatform, proxy *enginetest.Proxy, image string) {
+	t.Helper()
+	p, image = dockerPlatform(t, func() *engine.Client {
+		var c *engine.Client
+		if proxy == nil {
+			proxy, c = enginetest.NewProxy(t)
+			return c
+		}
+		return enginetest.Connect(t)
+	})
+	return p, proxy, image
+}
+
+// ownContainers are those of the platform, as the engine itself sees them.
+func ownContainers(t *testing.T, direct *engine.Client, p *testPlatform) []engine.Container {
+	t.Helper()
+	list, err := direct.ContainersLabelled(t.Context(), "com.openfaas.faas-cli.instance="+p.in.ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return list
+}
+
+// TestDockerEngineNeverReturnsToADeploy: whoever deploys hears of it long before a function could have become healthy.
+func TestDockerEngineNeverReturnsToADeploy(t *testing.T) {
+	t.Parallel()
+	p, proxy, image := throughProxy(t)
+	direct := enginetest.Connect(t)
+	cutDuring := func(method string, d schema.FunctionDeployment, when func() error, want string) {
+		t.Helper()
+		d.EnvVars["HEALTHY_AFTER"] = "1h"
+		type answer struct {
+			status int
+			text   string
+			took   time.Duration
+		}
+		done := make(chan answer)
+		go func() {
+			began := time.Now()
+			res, text := p.do(method, "/system/functions", d)
+			done <- answer{res.StatusCode, text, time.Since(began)}
+		}()
+		soon(t, when)
+		proxy.Cut()
+		a := <-done
+		if a.status != http.StatusInternalServerError || !strings.Contains(a.text, want) {
+			t.Errorf("%s answered %d %s", method, a.status, a.text)
+		}
+		if a.took > 25*time.Second {
+			t.Errorf("%s took %s", method, a.took)
+		}
+	}
+	running := func(n int) error {
+		list := slices.DeleteFunc(ownContainers(t, direct, p), func(c engine.Container) bool { return !c.Running() })
+		if len(list) != n {
+			return fmt.Errorf("%d containers run", len(list))
+		}
+		return nil
+	}
+	probed := func() error { // a replica that is held, and so tells its usage, has only to become healthy
+		if _, text := p.do(http.MethodGet, "/system/function/fn?usage=1", nil); !strings.Contains(text, `"usage"`) {
+			return errors.New("no replica: " + text)
+		}
+		return nil
+	}
+	cutDuring(http.MethodPost, containerOf(image, "VERSION", "one"), probed,
+		"the container engine went away while the function started: no container engine (unix://")
+	if s := p.status("fn"); s.Replicas != 1 || s.AvailableReplicas != 0 {
+		t.Errorf("after the deploy: %+v", s)
+	}
+	proxy.Restore(t)
+	p.want(http.StatusAccepted, http.MethodPut, "/system/functions", containerOf(image, "VERSION", "two"))
+	soon(t, func() error { return running(1) }) // nothing is left of the interrupted start
+	cutDuring(http.MethodPut, containerOf(image, "VERSION", "three"), func() error { return running(2) }, "no container engine (unix://")
+	if _, text := p.want(http.StatusOK, http.MethodGet, "/function/fn", nil); !strings.HasPrefix(text, "hello from two") { // its container runs on
+		t.Errorf("after the update: %s", text)
+	}
+
+	// What cannot be removed now is removed when the engine is back.
+	p.want(http.StatusAccepted, http.MethodDelete, "/system/functions", map[string]string{"functionName": "fn"})
+	p.want(http.StatusNotFound, http.MethodGet, "/system/function/fn", nil)
+	proxy.Restore(t)
+	soon(t, func() error {
+		if list := ownContainers(t, direct, p); len(list) > 0 {
+			return fmt.Errorf("%s is %s", list[0].Name, list[0].State)
+		}
+		return nil
 	})
 }
 

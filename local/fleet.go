@@ -32,7 +32,8 @@ type Images interface {
 // fleet is all functions of a platform.
 type fleet struct {
 	state      state
-	runtimes   []runtime.Runtime // in the order in which they are tried
+	runtimes   []*attachment                                // in the order in which they are tried
+	prepare    func(context.Context, runtime.Runtime) error // see Config
 	images     Images
 	metrics    *metrics
 	probes     *http.Client  // asks replicas for their health
@@ -47,6 +48,8 @@ type fleet struct {
 	functions map[runtime.Ref]*function
 	closing   bool
 
+	ended chan struct{}  // closed when it is to close
+	tasks sync.WaitGroup // see task
 	slots sync.WaitGroup // those of every function, and those that were retired and have not ended yet
 }
 
@@ -92,15 +95,6 @@ func (fl *fleet) forget(f *function) {
 		delete(fl.functions, f.ref)
 	}
 	fl.metrics.forget(f.ref)
-}
-
-func (fl *fleet) runtime(kind runtime.Kind) runtime.Runtime {
-	for _, rt := range fl.runtimes {
-		if rt.Kind() == kind {
-			return rt
-		}
-	}
-	return nil
 }
 
 // create deploys a new function. It fails with errExists if there is one. The function stays, and is tried again, when
@@ -152,6 +146,7 @@ func (fl *fleet) update(ctx context.Context, d schema.FunctionDeployment) (remar
 	if fl.isClosing() {
 		return remarks{}, errClosing
 	}
+	f.resume(ctx) // where the runtime has only just come back
 	old := f.current()
 	rec.Created = old.Created
 	rec.Replicas = max(rec.Replicas, old.Replicas)
@@ -228,8 +223,11 @@ func (fl *fleet) checkSecrets(d schema.FunctionDeployment) error {
 // it says what was chosen, and why, to the log too.
 func (fl *fleet) choose(ctx context.Context, spec runtime.Spec) (rt runtime.Runtime, digest, choice string, err error) {
 	var reasons []string
-	for _, rt = range fl.runtimes {
-		digest, err = usable(ctx, rt, spec)
+	var away error
+	for _, a := range fl.runtimes {
+		if rt, err = fl.attach(ctx, a); err == nil {
+			digest, err = usable(ctx, rt, spec)
+		}
 		if err == nil {
 			if len(fl.runtimes) > 1 {
 				why := cmp.Or(strings.Join(reasons, "; "), "the image is made for it")
@@ -238,15 +236,22 @@ func (fl *fleet) choose(ctx context.Context, spec runtime.Spec) (rt runtime.Runt
 			}
 			return rt, digest, choice, nil
 		}
-		if !errors.Is(err, runtime.ErrUnsupported) && !errors.Is(err, runtime.ErrNoImage) {
-			return nil, "", "", fmt.Errorf("%s: %w", rt.Kind(), err)
+		switch {
+		case runtime.IsAway(err):
+			away = err
+		case !errors.Is(err, runtime.ErrUnsupported) && !errors.Is(err, runtime.ErrNoImage):
+			return nil, "", "", fmt.Errorf("%s: %w", a.Kind, err)
 		}
-		reasons = append(reasons, fmt.Sprintf("%s: %v", rt.Kind(), err))
+		reasons = append(reasons, fmt.Sprintf("%s: %v", a.Kind, err))
 	}
 	if len(reasons) == 0 {
 		reasons = []string{"this platform has no runtime"}
 	}
-	return nil, "", "", badInput("image %q cannot be run: %s", spec.Image, strings.Join(reasons, "; "))
+	text := fmt.Sprintf("image %q cannot be run: %s", spec.Image, strings.Join(reasons, "; "))
+	if away != nil {
+		return nil, "", "", &noRuntimeError{text, away}
+	}
+	return nil, "", "", badInput("%s", text)
 }
 
 // usable says whether rt can run spec, and what the image's name means to it.
@@ -268,11 +273,16 @@ func minReplicas(labels map[string]string) int {
 	return min(n, maxReplicas)
 }
 
-// specOf returns what the replicas of a recorded function are started from.
+// specOf returns what the replicas of a recorded function are started from. It fails with an error for which
+// [runtime.IsAway] while the function waits for its runtime.
 func (fl *fleet) specOf(rec record) (runtime.Runtime, runtime.Spec, error) {
-	rt := fl.runtime(rec.Runtime)
-	if rt == nil {
+	a := fl.attachment(rec.Runtime)
+	if a == nil {
 		return nil, runtime.Spec{}, badInput("function %s needs the %s runtime, which this platform was started without", rec.Deployment.Service, rec.Runtime)
+	}
+	rt, err := a.attached()
+	if err != nil {
+		return nil, runtime.Spec{}, err
 	}
 	spec, err := fl.spec(rec)
 	return rt, spec, err
@@ -395,26 +405,12 @@ func (fl *fleet) checkNamespace(name string) error {
 }
 
 // restore brings back what the state folder records: replicas that still run are taken over, the others started.
-// A function that cannot be restored is logged and stays, so that it can be seen and replaced.
+// A function whose runtime is away waits for it. One that cannot be restored is logged and stays, so that it can be seen
+// and replaced.
 func (fl *fleet) restore(ctx context.Context) error {
 	records, err := fl.state.functions()
 	if err != nil {
 		return fmt.Errorf("read functions: %w", err)
-	}
-	type generation struct {
-		runtime.Ref
-		revision string
-	}
-	running := map[generation][]runtime.Replica{}
-	for _, rt := range fl.runtimes {
-		replicas, err := rt.Adopt(ctx)
-		if err != nil {
-			return fmt.Errorf("%s runtime: %w", rt.Kind(), err)
-		}
-		for _, r := range replicas {
-			g := generation{r.Info().Ref, r.Info().Revision}
-			running[g] = append(running[g], r)
-		}
 	}
 	for _, rec := range records {
 		f := newFunction(fl, rec.ref())
@@ -423,27 +419,21 @@ func (fl *fleet) restore(ctx context.Context) error {
 		fl.functions[f.ref] = f
 		fl.mu.Unlock()
 		fl.metrics.replicas(f.ref, rec.Replicas)
-		rt, spec, err := fl.specOf(rec)
-		if err != nil {
-			fl.log.Warn("function not restored", "function", f.ref.String(), "error", err)
-			f.failure = err
-			continue
-		}
-		g := generation{f.ref, rec.Revision}
-		for range rec.Replicas {
-			var adopted runtime.Replica
-			if rest := running[g]; len(rest) > 0 {
-				adopted, running[g] = rest[0], rest[1:]
-			}
-			f.mu.Lock()
-			f.slots = append(f.slots, startSlot(ctx, f, rt, spec, adopted))
-			f.mu.Unlock()
+		if fl.attachment(rec.Runtime) == nil {
+			_, _, f.failure = fl.specOf(rec)
+			fl.log.Warn("function not restored", "function", f.ref.String(), "error", f.failure)
 		}
 	}
-	for _, rest := range running { // of removed functions and older generations
-		for _, r := range rest {
-			if err := r.Stop(ctx, graceDefault); err != nil {
-				fl.log.Warn("stop a replica that nobody wants", "replica", r.Info().ID, "error", err)
+	for _, a := range fl.runtimes {
+		_, err := fl.attach(ctx, a)
+		switch {
+		case err == nil:
+		case a.Required || !runtime.IsAway(err):
+			return fmt.Errorf("%s runtime: %w", a.Kind, err)
+		default:
+			fl.log.Info("runtime is away", "runtime", a.Kind, "error", err)
+			if fl.used(a) { // else a deployment that needs it will ask again
+				fl.task(ctx, func(ctx context.Context) { fl.await(ctx, a) })
 			}
 		}
 	}
@@ -455,6 +445,8 @@ func (fl *fleet) close() {
 	fl.mu.Lock()
 	fl.closing = true
 	fl.mu.Unlock()
+	close(fl.ended)
+	fl.tasks.Wait()
 	var g sync.WaitGroup
 	for _, f := range fl.list("") {
 		g.Go(func() {

@@ -130,7 +130,7 @@ func (f *function) failed(s *slot, err error, wait time.Duration) {
 	f.fleet.log.Warn("replica failed", "function", f.ref.String(), "error", err, "retry", wait.String())
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if wait >= callersWait && slices.Contains(f.slots, s) && f.available() == 0 {
+	if (wait >= callersWait || runtime.IsAway(err)) && slices.Contains(f.slots, s) && f.available() == 0 {
 		f.failure = err
 	}
 	f.notify()
@@ -211,24 +211,20 @@ func (f *function) scale(ctx context.Context, n int) error {
 func (f *function) scaleLocked(ctx context.Context, n int) error {
 	rec := f.current()
 	rec.Replicas = n
-	var rt runtime.Runtime
-	var spec runtime.Spec
-	var err error
-	if n > 0 {
-		if rt, spec, err = f.fleet.specOf(rec); err != nil {
-			return err
-		}
+	rt, spec, err := f.fleet.specOf(rec)
+	if err != nil && n > 0 && !runtime.IsAway(err) {
+		return err
 	}
 	if err := f.fleet.state.writeFunction(rec); err != nil {
 		return fmt.Errorf("scale %s: %w", f.ref, err)
 	}
 	f.mu.Lock()
 	f.rec = rec
-	f.failure = nil
+	f.failure = err // while the runtime is away, it is what is wanted that changes
 	surplus := f.slots[min(n, len(f.slots)):]
 	f.slots = slices.Clone(f.slots[:min(n, len(f.slots))])
-	for len(f.slots) < n {
-		f.slots = append(f.slots, startSlot(ctx, f, rt, spec, nil))
+	if err == nil {
+		f.fill(ctx, rt, spec)
 	}
 	f.notify()
 	f.mu.Unlock()
@@ -237,6 +233,28 @@ func (f *function) scaleLocked(ctx context.Context, n int) error {
 	}
 	f.fleet.metrics.replicas(f.ref, n)
 	return nil
+}
+
+// fill starts the replicas that are missing, taking over those that run already. The caller has the turn and f.mu.
+func (f *function) fill(ctx context.Context, rt runtime.Runtime, spec runtime.Spec) {
+	a := f.fleet.attachment(rt.Kind())
+	for len(f.slots) < f.rec.Replicas {
+		f.slots = append(f.slots, startSlot(ctx, f, rt, spec, a.take(generation{f.ref, f.rec.Revision})))
+	}
+}
+
+// resume starts what is recorded and does not run, if the runtime is there. The caller has the turn.
+func (f *function) resume(ctx context.Context) {
+	rt, spec, err := f.fleet.specOf(f.current())
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if len(f.slots) > 0 {
+		return
+	}
+	if f.failure = err; err == nil {
+		f.fill(ctx, rt, spec)
+	}
+	f.notify()
 }
 
 // rollOut replaces the replicas by those of rec. The old ones serve until every new one is healthy; if one fails
@@ -360,9 +378,18 @@ func (f *function) remove(ctx context.Context) error {
 	f.notify()
 	f.mu.Unlock()
 	f.fleet.forget(f)
-	rt := f.fleet.runtime(kind)
-	if rt == nil {
+	a := f.fleet.attachment(kind)
+	if a == nil {
 		return nil
 	}
-	return rt.Forget(context.WithoutCancel(ctx), f.ref)
+	rt, err := a.attached()
+	if err != nil { // it forgets when it is attached
+		return nil
+	}
+	err = rt.Forget(context.WithoutCancel(ctx), f.ref)
+	if runtime.IsAway(err) {
+		f.fleet.log.Info("what is left of a function is removed later", "function", f.ref.String(), "reason", err)
+		return nil
+	}
+	return err
 }

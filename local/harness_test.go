@@ -36,11 +36,11 @@ func testOptions(dir string, logs io.Writer) Options {
 	log := slog.New(slog.NewTextHandler(logs, nil))
 	return Options{
 		Dir: dir, Runtime: "process", Version: "test", Log: log, Now: time.Now,
-		Runtimes: func(_ context.Context, h Host) ([]runtime.Runtime, error) {
-			return []runtime.Runtime{runtime.NewProcess(runtime.ProcessConfig{
+		Runtimes: func(h Host) []RuntimeSource {
+			return []RuntimeSource{Ready(runtime.NewProcess(runtime.ProcessConfig{
 				Dir: h.RuntimeDir(runtime.Process), Images: h.Images, Supervisor: processtest.Supervisor(),
 				GatewayURL: h.GatewayURL, Path: os.Getenv("PATH"), Log: log,
-			})}, nil
+			}))}
 		},
 	}
 }

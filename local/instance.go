@@ -35,13 +35,18 @@ const (
 // User is the name that goes with the password of an instance.
 const User = "admin"
 
+// runtimesPath answers [Instance.Runtimes].
+const runtimesPath = "/_/runtimes"
+
 // provePath answers the challenge of [Instance.Prove].
 const provePath = "/_/instance"
 
 const (
 	proveTimeout = 2 * time.Second
-	nonceSize    = 32      // bytes, as the key of the HMAC
-	maxProof     = 1 << 10 // bytes; a proof is some 200
+	// statesTimeout allows for an engine that does not answer.
+	statesTimeout = 15 * time.Second
+	nonceSize     = 32      // bytes, as the key of the HMAC
+	maxProof      = 1 << 10 // bytes; a proof is some 200
 )
 
 // Errors of discovery.
@@ -171,6 +176,41 @@ func (in Instance) Prove(ctx context.Context, hc *http.Client) error {
 		return fmt.Errorf("%s: %w", in.URL(), ErrNotProven)
 	}
 	return nil
+}
+
+// maxStates bounds the answer about runtimes, in bytes.
+const maxStates = 1 << 20
+
+// Runtimes asks whether functions can run. A platform of another version may not know: then it returns none. Prove comes
+// before.
+func (in Instance) Runtimes(ctx context.Context, hc *http.Client) ([]RuntimeState, error) {
+	user, password, err := in.Credentials()
+	if err != nil {
+		return nil, err
+	}
+	ctx, cancel := context.WithTimeout(ctx, statesTimeout)
+	defer cancel()
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, in.URL()+runtimesPath, nil)
+	if err != nil {
+		return nil, fmt.Errorf("ask the local platform: %w", err)
+	}
+	req.SetBasicAuth(user, password)
+	res, err := hc.Do(req)
+	if err != nil {
+		return nil, fmt.Errorf("ask the local platform: %w", err)
+	}
+	defer func() { _ = res.Body.Close() }()
+	if res.StatusCode == http.StatusNotFound {
+		return nil, nil
+	}
+	var all []RuntimeState
+	if res.StatusCode != http.StatusOK {
+		return nil, fmt.Errorf("ask the local platform: it answered %s", res.Status)
+	}
+	if err := json.NewDecoder(io.LimitReader(res.Body, maxStates)).Decode(&all); err != nil {
+		return nil, fmt.Errorf("ask the local platform: %w", err)
+	}
+	return all, nil
 }
 
 // Credentials returns what the control plane of this instance wants. They are for the instance that proved itself.

@@ -109,6 +109,9 @@ func (l Launch) Start(ctx context.Context) (Instance, error) {
 	}
 	if said.Instance == nil {
 		_ = cmd.Wait()
+		if said.Running != nil {
+			said.Running.dir = l.Dir
+		}
 		return Instance{}, said.err()
 	}
 	said.Instance.dir = l.Dir

@@ -14,6 +14,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync"
 	"syscall"
 	"time"
 
@@ -37,8 +38,9 @@ type Options struct {
 	Registry     bool // serve the image store to other tools
 	RegistryPort int  // preferred; another is taken when it is not free
 
-	// Runtimes makes the runtimes, in the order in which they are tried. The platform closes them.
-	Runtimes func(ctx context.Context, h Host) ([]runtime.Runtime, error)
+	// Runtimes returns the sources of the runtimes, in the order in which they are tried. The platform closes what it
+	// connects.
+	Runtimes func(h Host) []RuntimeSource
 
 	// StartLimit is how long a replica may take to become healthy; 0 means two minutes: an engine may have to pull its
 	// image first.
@@ -131,38 +133,38 @@ func Run(ctx context.Context, o Options, ready func(Instance)) (err error) {
 
 // platform is a Run.
 type platform struct {
-	o       Options
-	id      identity
-	in      Instance
-	store   *registry.Store
-	servers []*http.Server
-	starts  []func() error
+	o     Options
+	id    identity
+	in    Instance
+	store *registry.Store
+
+	mu        sync.Mutex
+	listeners []net.Listener
+	servers   []*http.Server
+	starts    []func() error     // of the servers, until run is there
+	run       func(func() error) // nil while nobody would wait for a server
+	stopping  bool
 }
 
 // serve serves on l, which it closes, until ctx ends.
 func (p *platform) serve(ctx context.Context, l net.Listener, ready func(Instance)) (err error) {
-	listeners := []net.Listener{l}
-	defer func() {
-		for _, l := range listeners { // those that no server got
-			_ = l.Close()
-		}
-	}()
+	defer p.closeListeners()
+	p.listeners = []net.Listener{l}
 	if p.o.Registry {
 		rl, err := listenNear(ctx, p.o.RegistryPort)
 		if err != nil {
 			return fmt.Errorf("registry: %w", err)
 		}
-		listeners = append(listeners, rl)
 		p.in.Registry = rl.Addr().String()
 		p.add(rl, p.store.Handler(registry.ServerOptions{User: User, Password: p.id.password}))
 	}
 	images := StoreImages{Store: p.store, Registry: p.in.Registry}
-	runtimes, err := p.o.Runtimes(ctx, Host{ID: p.id.id, Dir: p.o.Dir, GatewayURL: p.in.URL(), Images: images})
-	if err != nil {
-		return err
-	}
-	server, err := NewServer(ctx, Config{
-		Dir: p.o.Dir, Runtimes: runtimes, Images: images, Log: p.o.Log, Now: p.o.Now, StartLimit: p.o.StartLimit,
+	var server *Server
+	server, err = NewServer(ctx, Config{
+		Dir: p.o.Dir, Images: images,
+		Runtimes: p.o.Runtimes(Host{ID: p.id.id, Dir: p.o.Dir, GatewayURL: p.in.URL(), Images: images}),
+		Prepare:  func(ctx context.Context, rt runtime.Runtime) error { return p.listenFor(ctx, server, rt) },
+		Log:      p.o.Log, Now: p.o.Now, StartLimit: p.o.StartLimit,
 		ID: p.id.id, Key: p.id.key, Password: p.id.password, Address: p.in.Address, Origins: p.o.Origins,
 		Version: p.o.Version, Commit: p.o.Commit,
 	})
@@ -176,24 +178,6 @@ func (p *platform) serve(ctx context.Context, l net.Listener, ready func(Instanc
 		err = errors.Join(err, server.Close(drain))
 	}()
 	p.add(l, server.Handler())
-	for _, rt := range runtimes {
-		network, ok := rt.(runtime.FunctionNetwork)
-		if !ok {
-			continue
-		}
-		fl, hosts, err := network.Listen(ctx)
-		if err != nil { // functions run; only calls between them do not
-			p.o.Log.Warn("functions cannot call each other", "runtime", rt.Kind(), "error", err)
-			continue
-		}
-		listeners = append(listeners, fl)
-		calls, err := server.CallHandler(callHosts(fl, hosts))
-		if err != nil {
-			return err
-		}
-		p.add(fl, calls)
-	}
-	// Containers learn the address of that listener when they start, so it comes before them.
 	if err := server.Restore(ctx); err != nil {
 		return err
 	}
@@ -202,6 +186,37 @@ func (p *platform) serve(ctx context.Context, l net.Listener, ready func(Instanc
 	}
 	defer func() { _ = os.Remove(filepath.Join(p.o.Dir, instanceFile)) }()
 	return p.until(ctx, server, ready)
+}
+
+// listenFor opens the listener that the replicas of the runtime call functions through, where they need one of their own.
+func (p *platform) listenFor(ctx context.Context, server *Server, rt runtime.Runtime) error {
+	network, ok := rt.(runtime.FunctionNetwork)
+	if !ok {
+		return nil
+	}
+	l, hosts, err := network.Listen(ctx)
+	if runtime.IsAway(err) {
+		return err
+	}
+	if err != nil { // functions run; only calls between them do not
+		p.o.Log.Warn("functions cannot call each other", "runtime", rt.Kind(), "error", err)
+		return nil
+	}
+	calls, err := server.CallHandler(callHosts(l, hosts))
+	if err != nil {
+		return errors.Join(err, l.Close())
+	}
+	p.add(l, calls)
+	return nil
+}
+
+// closeListeners closes those that no server got, too.
+func (p *platform) closeListeners() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, l := range p.listeners {
+		_ = l.Close()
+	}
 }
 
 // callHosts are what functions may call the listener: its address and the given names, with its port.
@@ -220,27 +235,46 @@ func (p *platform) add(l net.Listener, h http.Handler) {
 		Handler: h, ReadHeaderTimeout: 30 * time.Second, IdleTimeout: 2 * time.Minute,
 		ErrorLog: slog.NewLogLogger(p.o.Log.Handler(), slog.LevelWarn),
 	}
-	p.servers = append(p.servers, srv)
-	p.starts = append(p.starts, func() error {
+	start := func() error {
 		if err := srv.Serve(l); !errors.Is(err, http.ErrServerClosed) {
 			return err
 		}
 		return nil
-	})
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.listeners = append(p.listeners, l)
+	switch {
+	case p.stopping:
+		_ = l.Close()
+	case p.run != nil:
+		p.servers = append(p.servers, srv)
+		p.run(start)
+	default:
+		p.servers = append(p.servers, srv)
+		p.starts = append(p.starts, start)
+	}
 }
 
 // until serves until ctx ends or a listener fails.
 func (p *platform) until(ctx context.Context, server *Server, ready func(Instance)) error {
 	g, ctx := errgroup.WithContext(ctx)
+	p.mu.Lock()
+	p.run = g.Go
 	for _, start := range p.starts {
-		g.Go(start)
+		p.run(start)
 	}
+	p.mu.Unlock()
 	g.Go(func() error {
 		<-ctx.Done()
 		server.StopStreams()
+		p.mu.Lock()
+		p.stopping = true
+		servers := p.servers
+		p.mu.Unlock()
 		limited, cancel := context.WithTimeout(context.WithoutCancel(ctx), answerLimit)
 		defer cancel()
-		for _, srv := range p.servers {
+		for _, srv := range servers {
 			if srv.Shutdown(limited) != nil {
 				_ = srv.Close()
 			}

@@ -14,7 +14,7 @@ import (
 
 // Purge removes everything that the platform in dir ever made, containers, images and secrets included. It fails with a
 // *RunningError while one runs. runtimes makes those that may have left something.
-func Purge(ctx context.Context, dir string, runtimes func(ctx context.Context, h Host) ([]runtime.Runtime, error)) error {
+func Purge(ctx context.Context, dir string, runtimes func(h Host) []RuntimeSource) error {
 	if _, err := os.Stat(dir); errors.Is(err, os.ErrNotExist) {
 		return nil
 	}
@@ -31,22 +31,38 @@ func Purge(ctx context.Context, dir string, runtimes func(ctx context.Context, h
 	if err != nil {
 		return fmt.Errorf("purge the local platform: %w", err)
 	}
-	all, err := runtimes(ctx, Host{ID: id.id, Dir: dir})
-	if err != nil {
-		return fmt.Errorf("purge the local platform: %w", err)
-	}
-	var errs []error
-	for _, rt := range all {
-		_, err := rt.Adopt(ctx) // ends what cannot be taken over
-		errs = append(errs, err, rt.Purge(ctx), rt.Close())
-	}
-	if err := errors.Join(errs...); err != nil { // the identity stays: without it nothing would find the rest
+	if err := purgeRuntimes(ctx, Host{ID: id.id, Dir: dir}, runtimes); err != nil { // the identity stays: without it nothing would find the rest
 		return fmt.Errorf("purge the local platform: %w", err)
 	}
 	if err := os.RemoveAll(dir); err != nil {
 		return fmt.Errorf("purge the local platform: %w", err)
 	}
 	return nil
+}
+
+// purgeRuntimes purges those that ever made anything, all of them or, where one is away, none.
+func purgeRuntimes(ctx context.Context, h Host, runtimes func(Host) []RuntimeSource) (err error) {
+	var all []runtime.Runtime
+	defer func() {
+		for _, rt := range all {
+			err = errors.Join(err, rt.Close())
+		}
+	}()
+	for _, source := range runtimes(h) {
+		if _, err := os.Stat(h.RuntimeDir(source.Kind)); errors.Is(err, os.ErrNotExist) {
+			continue
+		}
+		rt, err := source.Connect(ctx)
+		if err != nil {
+			return err
+		}
+		all = append(all, rt)
+	}
+	for _, rt := range all {
+		_, aerr := rt.Adopt(ctx, func(runtime.Ref) bool { return false }) // ends what cannot be taken over
+		err = errors.Join(err, aerr, rt.Purge(ctx))
+	}
+	return err
 }
 
 // Deployed returns the digests that deployed functions run, which the image store has to keep.

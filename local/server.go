@@ -23,11 +23,14 @@ const (
 
 // Config is what a [Server] is made of.
 type Config struct {
-	Dir      string            // state folder
-	Runtimes []runtime.Runtime // in the order in which they are tried
+	Dir      string          // state folder
+	Runtimes []RuntimeSource // in the order in which they are tried
 	Images   Images
 	Log      *slog.Logger
 	Now      func() time.Time
+
+	// Prepare opens what replicas of a runtime need before any of them starts; nil: nothing.
+	Prepare func(ctx context.Context, rt runtime.Runtime) error
 
 	StartLimit time.Duration // from a replica's start to healthy; 0: two minutes
 
@@ -64,10 +67,10 @@ func NewServer(ctx context.Context, c Config) (*Server, error) {
 		return nil, err
 	}
 	fl := &fleet{
-		state: state{c.Dir}, runtimes: c.Runtimes, images: c.Images, metrics: newMetrics(), log: c.Log, now: c.Now,
+		state: state{c.Dir}, runtimes: newAttachments(c.Runtimes), prepare: c.Prepare, images: c.Images, metrics: newMetrics(), log: c.Log, now: c.Now,
 		probes:     &http.Client{Transport: functionTransport()},
 		startLimit: cmp.Or(c.StartLimit, defaultStartLimit),
-		functions:  map[runtime.Ref]*function{},
+		functions:  map[runtime.Ref]*function{}, ended: make(chan struct{}),
 	}
 	s := &Server{cfg: c, fleet: fl, proxy: newProxy(fl), guard: g, stopping: make(chan struct{})}
 	s.stopStreams = sync.OnceFunc(func() { close(s.stopping) })
@@ -84,7 +87,7 @@ func (s *Server) Close(ctx context.Context) error {
 	lost := s.queue.close(ctx)
 	s.fleet.close()
 	var errs []error
-	for _, rt := range s.fleet.runtimes {
+	for _, rt := range s.fleet.attachedRuntimes() {
 		errs = append(errs, rt.Close())
 	}
 	if lost > 0 {
@@ -101,6 +104,9 @@ func (s *Server) StopStreams() { s.stopStreams() }
 func (s *Server) Handler() http.Handler {
 	control := withPassword(s.cfg.Password, s.controlPlane())
 	metrics := s.fleet.metrics.handler()
+	runtimes := withPassword(s.cfg.Password, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		writeBody(w, s.fleet.states(r.Context()))
+	}))
 	return s.guard.wrap(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		// Calls are told apart by hand: a ServeMux would redirect paths that are not clean, and those are the functions' own.
 		if s.serveCall(w, r) {
@@ -118,6 +124,8 @@ func (s *Server) Handler() http.Handler {
 			metrics.ServeHTTP(w, r)
 		case path == provePath:
 			s.prove(w, r)
+		case path == runtimesPath:
+			runtimes.ServeHTTP(w, r)
 		default:
 			refuse(w, http.StatusNotFound, "not found")
 		}

@@ -72,6 +72,10 @@ func (s *slot) run(ctx context.Context, adopted runtime.Replica) {
 		if time.Since(began) > backOffReset {
 			wait = backOffFirst
 		}
+		away := runtime.IsAway(err)
+		if away {
+			wait = backOffFirst // the rest of the wait is for the runtime
+		}
 		s.report(err)
 		s.f.failed(s, err, wait)
 		t := time.NewTimer(wait)
@@ -82,6 +86,9 @@ func (s *slot) run(ctx context.Context, adopted runtime.Replica) {
 		case <-ctx.Done():
 		}
 		t.Stop()
+		if d, ok := s.rt.(runtime.Dependent); ok && away {
+			_ = d.Await(ctx) // fails only with ctx
+		}
 		if ctx.Err() != nil {
 			return
 		}
@@ -94,7 +101,8 @@ func (s *slot) once(ctx context.Context, r runtime.Replica) error {
 	if err != nil {
 		return err
 	}
-	if r == nil {
+	adopted := r != nil
+	if !adopted {
 		spec := s.spec
 		spec.Secrets = secrets
 		if r, err = s.rt.Start(ctx, spec); err != nil {
@@ -103,7 +111,7 @@ func (s *slot) once(ctx context.Context, r runtime.Replica) error {
 	}
 	s.hold(r)
 	defer s.hold(nil)
-	if s.f.fleet.secretsVersion.Load() != version { // a secret changed since it was read: nobody told this replica
+	if adopted || s.f.fleet.secretsVersion.Load() != version { // nobody told this replica of a secret that changed since
 		if err := s.f.refreshSecrets(ctx, s, r); err != nil {
 			s.f.fleet.log.Warn("update secrets", "function", s.f.ref.String(), "error", err)
 		}

@@ -44,6 +44,8 @@ const (
 	logSize = "10m"
 	// undoTimeout bounds the removal of a container whose start was given up.
 	undoTimeout = 15 * time.Second
+	// leftTimeout bounds one removal that an engine's absence delayed; a container may take its grace.
+	leftTimeout = 3 * time.Minute
 )
 
 // DockerOptions are what a [DockerRuntime] works with.
@@ -67,6 +69,9 @@ type DockerRuntime struct {
 	cancel context.CancelFunc
 	waits  sync.WaitGroup
 
+	leftMu sync.Mutex
+	left   []func(context.Context) error // what the engine's absence prevented; see do
+
 	mu          sync.Mutex
 	network     *engine.Network
 	direct      bool   // container addresses can be reached from here
@@ -78,6 +83,7 @@ var (
 	_ Runtime         = (*DockerRuntime)(nil)
 	_ FunctionNetwork = (*DockerRuntime)(nil)
 	_ Pinner          = (*DockerRuntime)(nil)
+	_ Dependent       = (*DockerRuntime)(nil)
 )
 
 // NewDocker returns a runtime over an engine. Nothing is made in the engine before it is needed. ctx bounds nothing
@@ -122,7 +128,7 @@ func (d *DockerRuntime) Check(ctx context.Context, s Spec) error {
 		return fmt.Errorf("%w: the container engine at %s is not on this machine", ErrUnsupported, d.o.Engine.Endpoint().Host)
 	}
 	if d.stored(ctx, s.Digest) != nil {
-		return nil
+		return d.Reachable(ctx)
 	}
 	ref := s.Image
 	if s.Digest != "" {
@@ -163,8 +169,11 @@ func (d *DockerRuntime) start(ctx context.Context, s Spec) (_ *container, err er
 	undo := func() {
 		uctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), undoTimeout)
 		defer cancel()
+		if cid == "" && engine.IsUnavailable(err) { // it may have been made although the answer was lost
+			cid = spec.Name
+		}
 		if cid != "" {
-			_ = d.o.Engine.RemoveContainer(uctx, cid)
+			_ = d.do(uctx, func(ctx context.Context) error { return d.o.Engine.RemoveContainer(ctx, cid) })
 		}
 		_ = os.RemoveAll(secrets)
 	}
@@ -250,8 +259,9 @@ func (d *DockerRuntime) spec(s Spec, id, image, secrets string, n engine.Network
 	return spec
 }
 
-// Adopt takes over the containers that run, and removes those that were never started.
-func (d *DockerRuntime) Adopt(ctx context.Context) ([]Replica, error) {
+// Adopt takes over the containers that run, and removes those that were never started, and the ended ones of functions
+// that are not deployed.
+func (d *DockerRuntime) Adopt(ctx context.Context, deployed func(Ref) bool) ([]Replica, error) {
 	list, err := d.ours(ctx)
 	if err != nil {
 		return nil, err
@@ -260,7 +270,8 @@ func (d *DockerRuntime) Adopt(ctx context.Context) ([]Replica, error) {
 	known := map[string]bool{}
 	for _, c := range list {
 		known[c.Labels[labelReplica]] = c.Running()
-		if c.State == "created" {
+		ref := Ref{Name: c.Labels[labelFunction], Namespace: c.Labels[labelNamespace]}
+		if c.State == "created" || !c.Running() && !deployed(ref) {
 			err = errors.Join(err, d.o.Engine.RemoveContainer(ctx, c.ID))
 		}
 		if !c.Running() {
@@ -298,7 +309,80 @@ func (d *DockerRuntime) ours(ctx context.Context, f ...Ref) ([]engine.Container,
 
 // Forget removes the function's ended containers.
 func (d *DockerRuntime) Forget(ctx context.Context, f Ref) error {
-	return errors.Join(d.removeContainers(ctx, 0, f), d.removeImages(ctx, false))
+	return d.do(ctx, func(ctx context.Context) error {
+		return errors.Join(d.removeContainers(ctx, 0, f), d.removeImages(ctx, false))
+	})
+}
+
+// Reachable implements [Dependent].
+func (d *DockerRuntime) Reachable(ctx context.Context) error { return d.o.Engine.Reachable(ctx) }
+
+// Await implements [Dependent].
+func (d *DockerRuntime) Await(ctx context.Context) error {
+	for wait := reconnectFirst; ; wait = min(2*wait, reconnectMax) {
+		if d.Reachable(ctx) == nil {
+			return nil
+		}
+		select {
+		case <-time.After(wait):
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+	}
+}
+
+// do removes something from the engine. When the engine is away, it fails and is done as soon as the engine is back,
+// after what was to be done before.
+func (d *DockerRuntime) do(ctx context.Context, remove func(context.Context) error) error {
+	err := remove(ctx)
+	if !engine.IsUnavailable(err) {
+		return err
+	}
+	d.leftMu.Lock()
+	defer d.leftMu.Unlock()
+	d.left = append(d.left, remove)
+	if len(d.left) == 1 && d.ctx.Err() == nil {
+		d.waits.Go(d.catchUp)
+	}
+	return err
+}
+
+// catchUp does what is left until nothing is. What it does not get to, the next process finds when it adopts.
+func (d *DockerRuntime) catchUp() {
+	for {
+		if d.Await(d.ctx) != nil {
+			return
+		}
+		d.leftMu.Lock()
+		next := d.left[0]
+		d.leftMu.Unlock()
+		ctx, cancel := context.WithTimeout(d.ctx, leftTimeout)
+		err := next(ctx)
+		cancel()
+		if engine.IsUnavailable(err) {
+			select {
+			case <-time.After(reconnectFirst):
+			case <-d.ctx.Done():
+			}
+			continue
+		}
+		d.leftMu.Lock()
+		d.left = d.left[1:]
+		rest := len(d.left)
+		d.leftMu.Unlock()
+		if rest == 0 {
+			return
+		}
+	}
+}
+
+// engineAway returns the error that says why the engine does not answer, without what was asked of it.
+func engineAway(err error) error {
+	var away *engine.UnavailableError
+	if errors.As(err, &away) {
+		return away
+	}
+	return err
 }
 
 // Purge removes our containers, network and images.

@@ -15,6 +15,8 @@ import (
 const (
 	reconnectFirst = 50 * time.Millisecond
 	reconnectMax   = 2 * time.Second
+	// restartTime is what an engine that is restarted takes until it answers again.
+	restartTime = 5 * time.Second
 )
 
 // container is a replica in a container.
@@ -30,11 +32,14 @@ type container struct {
 	mu       sync.Mutex
 	sampled  time.Time
 	consumed time.Duration
+	away     error // of the engine, since awayFrom; nil: it would tell of the end
+	awayFrom time.Time
 }
 
 var (
 	_ Replica = (*container)(nil)
 	_ Usager  = (*container)(nil)
+	_ losable = (*container)(nil)
 )
 
 // replica describes a running container of ours.
@@ -62,13 +67,35 @@ func (d *DockerRuntime) watch(r *container) {
 				close(r.done)
 				return
 			}
-			select { // the engine is away; what the container does meanwhile it will tell
+			if engine.IsUnavailable(err) { // what the container does meanwhile the engine will tell
+				r.setAway(err)
+				if d.Await(d.ctx) != nil {
+					return
+				}
+				r.setAway(nil)
+			}
+			select {
 			case <-time.After(wait):
 			case <-d.ctx.Done():
 				return
 			}
 		}
 	})
+}
+
+func (r *container) setAway(err error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.away, r.awayFrom = err, time.Now()
+}
+
+func (r *container) lost() error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.away == nil || time.Since(r.awayFrom) < restartTime {
+		return nil
+	}
+	return fmt.Errorf("the container engine went away while the function started: %w", engineAway(r.away))
 }
 
 // wait returns how the container ended, or an error while that cannot be known.
@@ -117,6 +144,10 @@ func (r *container) SetSecrets(_ context.Context, secrets map[string][]byte) err
 
 // Stop ends the container. It stays for its logs until younger ones have ended.
 func (r *container) Stop(ctx context.Context, grace time.Duration) error {
+	return r.d.do(ctx, func(ctx context.Context) error { return r.stop(ctx, grace) })
+}
+
+func (r *container) stop(ctx context.Context, grace time.Duration) error {
 	err := r.d.o.Engine.StopContainer(ctx, r.id, grace)
 	if err != nil && !errors.Is(err, engine.ErrNotFound) {
 		return err

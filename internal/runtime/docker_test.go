@@ -322,7 +322,7 @@ func TestDockerAdoptsItsOwnContainersOnly(t *testing.T) {
 	// Another process of the same instance, after the first was killed.
 	second := runtime.DockerOptions{Engine: enginetest.Connect(t), Instance: o.Instance, Dir: o.Dir}
 	d2 := runtime.NewDocker(t.Context(), second)
-	adopted, err := d2.Adopt(t.Context())
+	adopted, err := d2.Adopt(t.Context(), func(runtime.Ref) bool { return true })
 	if err != nil || len(adopted) != 1 {
 		t.Fatalf("adopted %v, %v", adopted, err)
 	}
@@ -337,6 +337,15 @@ func TestDockerAdoptsItsOwnContainersOnly(t *testing.T) {
 		t.Fatal(err)
 	}
 	ended(t, r)
+	for _, deployed := range []bool{true, false} { // it is kept for its logs, as long as its function is deployed
+		if _, err := d2.Adopt(t.Context(), func(f runtime.Ref) bool { return deployed && f == s.Ref }); err != nil {
+			t.Fatal(err)
+		}
+		list, err := o.Engine.ContainersLabelled(t.Context(), "com.openfaas.faas-cli.instance="+o.Instance)
+		if err != nil || (len(list) > 0) != deployed {
+			t.Errorf("deployed %t: containers %v, %v", deployed, list, err)
+		}
+	}
 	if err := d2.Purge(t.Context()); err != nil {
 		t.Fatal(err)
 	}

@@ -20,7 +20,8 @@ const (
 	probeTimeout = 2 * time.Second        // for one answer
 )
 
-// WaitHealthy asks r until it is healthy. It fails when r ends first, with an [ExitError], or with the cause of ctx.
+// WaitHealthy asks r until it is healthy. It fails when r ends first, with an [ExitError], with an error for which
+// [IsAway] when nobody can tell any more whether it runs, or with the cause of ctx.
 func WaitHealthy(ctx context.Context, hc *http.Client, r Replica, path string) error {
 	if path == "" {
 		path = HealthPath
@@ -30,6 +31,11 @@ func WaitHealthy(ctx context.Context, hc *http.Client, r Replica, path string) e
 		if last = Probe(ctx, hc, r.Info().Address, path); last == nil {
 			return nil
 		}
+		if l, ok := r.(losable); ok {
+			if err := l.lost(); err != nil {
+				return err
+			}
+		}
 		select {
 		case <-r.Done():
 			return &ExitError{Replica: r.Info().ID, Exit: r.Exit()}
@@ -38,6 +44,12 @@ func WaitHealthy(ctx context.Context, hc *http.Client, r Replica, path string) e
 		case <-time.After(wait):
 		}
 	}
+}
+
+// losable is a replica whose end may go unnoticed, because what would tell of it is away.
+type losable interface {
+	// lost returns an error for which IsAway once that has been so for longer than a restart takes.
+	lost() error
 }
 
 // Probe asks once. Any 2xx is healthy, and so is 404: the image has an HTTP server, but no health endpoint.

@@ -270,7 +270,7 @@ const (
 
 // Adopt waits until nothing of an earlier gateway is left. Supervisors end with the gateway that started them, so there
 // is nothing to take over.
-func (p *processes) Adopt(ctx context.Context) ([]Replica, error) {
+func (p *processes) Adopt(ctx context.Context, deployed func(Ref) bool) ([]Replica, error) {
 	run := p.path("run")
 	if err := os.MkdirAll(run, 0o700); err != nil {
 		return nil, err
@@ -293,7 +293,23 @@ func (p *processes) Adopt(ctx context.Context) ([]Replica, error) {
 			}
 		}
 	}
-	return nil, p.removeUnused(unusedFor)
+	return nil, errors.Join(p.forgetAll(deployed), p.removeUnused(unusedFor))
+}
+
+// forgetAll forgets the functions that are not deployed.
+func (p *processes) forgetAll(deployed func(Ref) bool) error {
+	entries, err := os.ReadDir(p.path("logs"))
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	var errs []error
+	for _, e := range entries {
+		name, namespace, _ := strings.Cut(e.Name(), ".")
+		if f := (Ref{Name: name, Namespace: namespace}); !deployed(f) {
+			errs = append(errs, os.RemoveAll(p.logDir(f)))
+		}
+	}
+	return errors.Join(errs...)
 }
 
 // removeUnused removes unpacked images that no replica was started from for so long, and unfinished ones.

@@ -46,7 +46,7 @@ func (processes) Notes(Spec) []string { return nil }
 
 func (p processes) Start(ctx context.Context, s Spec) (Replica, error) { return nil, p.Check(ctx, s) }
 
-func (processes) Adopt(context.Context) ([]Replica, error) { return nil, nil }
+func (processes) Adopt(context.Context, func(Ref) bool) ([]Replica, error) { return nil, nil }
 
 func (processes) Logs(context.Context, Ref, LogQuery) iter.Seq2[LogLine, error] {
 	return func(func(LogLine, error) bool) {}

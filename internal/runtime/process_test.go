@@ -48,7 +48,7 @@ func newProcess(t *testing.T, dir string, img v1.Image) runtime.Runtime {
 	p := runtime.NewProcess(runtime.ProcessConfig{
 		Dir: dir, Images: oneImage{img: img}, Supervisor: processtest.Supervisor(), Path: os.Getenv("PATH"), Log: slog.New(slog.DiscardHandler),
 	})
-	if _, err := p.Adopt(t.Context()); err != nil {
+	if _, err := p.Adopt(t.Context(), func(runtime.Ref) bool { return true }); err != nil {
 		t.Fatal(err)
 	}
 	return p
@@ -94,11 +94,30 @@ func TestProcessEndsWithAGatewayThatIsKilled(t *testing.T) {
 	if err := r.(interface{ Disconnect() error }).Disconnect(); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := newProcess(t, dir, processtest.Image(t)).Adopt(t.Context()); err != nil { // the next gateway waits for that
+	if _, err := newProcess(t, dir, processtest.Image(t)).Adopt(t.Context(), func(runtime.Ref) bool { return true }); err != nil { // the next gateway waits for that
 		t.Fatal(err)
 	}
 	if err := runtime.Probe(t.Context(), http.DefaultClient, r.Info().Address, "/"); err == nil {
 		t.Error("the function lives on")
+	}
+}
+
+func TestProcessAdoptForgetsWhatIsNotDeployed(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	p := newProcess(t, dir, processtest.Image(t))
+	r := startProcess(t, p, processSpec())
+	if err := r.Stop(t.Context(), time.Second); err != nil {
+		t.Fatal(err)
+	}
+	logs := filepath.Join(dir, "logs", processSpec().Ref.String())
+	for _, deployed := range []bool{true, false} {
+		if _, err := p.Adopt(t.Context(), func(f runtime.Ref) bool { return deployed && f == processSpec().Ref }); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := os.Stat(logs); (err == nil) != deployed {
+			t.Errorf("deployed %t: logs: %v", deployed, err)
+		}
 	}
 }
 
@@ -127,7 +146,7 @@ func TestProcessSecretsWithoutPrivateMounts(t *testing.T) {
 		Dir: t.TempDir(), Images: oneImage{img: processtest.Image(t)}, Supervisor: append([]string{probeless}, processtest.Supervisor()...),
 		Path: os.Getenv("PATH"), Log: slog.New(slog.DiscardHandler),
 	})
-	if _, err := p.Adopt(t.Context()); err != nil {
+	if _, err := p.Adopt(t.Context(), func(runtime.Ref) bool { return true }); err != nil {
 		t.Fatal(err)
 	}
 	s := processSpec()

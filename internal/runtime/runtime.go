@@ -14,6 +14,8 @@ import (
 	"iter"
 	"net"
 	"time"
+
+	"github.com/faas-cli/faas-cli/internal/engine"
 )
 
 // Kind names a runtime, as --runtime spells it.
@@ -88,8 +90,9 @@ type Runtime interface {
 	Start(ctx context.Context, s Spec) (Replica, error)
 
 	// Adopt returns the replicas that an earlier process of the same instance left running, having ended those
-	// that cannot be taken over. It is called once, before the first Start.
-	Adopt(ctx context.Context) ([]Replica, error)
+	// that cannot be taken over, and forgotten functions that are not deployed any more and of which none runs.
+	// It is called once, before the first Start.
+	Adopt(ctx context.Context, deployed func(Ref) bool) ([]Replica, error)
 
 	// Logs yields what replicas of f wrote, oldest first, those that have ended included as far as their output
 	// is kept. It ends after the last line, or with ctx when q.Follow is set: then replicas that start later are
@@ -97,7 +100,7 @@ type Runtime interface {
 	Logs(ctx context.Context, f Ref, q LogQuery) iter.Seq2[LogLine, error]
 
 	// Forget removes what is kept of a function none of whose replicas runs any more: logs, folders, ended
-	// containers.
+	// containers. What [IsAway] prevents is made up for, as with Replica.Stop.
 	Forget(ctx context.Context, f Ref) error
 
 	// Purge removes everything that this instance ever made and nothing else. No replica may be running.
@@ -122,7 +125,8 @@ type Replica interface {
 	SetSecrets(ctx context.Context, secrets map[string][]byte) error
 
 	// Stop asks the replica to end (SIGTERM), ends it by force after grace, and returns when it and everything it
-	// started is gone. Stopping one that has ended is no error.
+	// started is gone. Stopping one that has ended is no error. After one for which [IsAway], the runtime ends the
+	// replica by itself as soon as it can.
 	Stop(ctx context.Context, grace time.Duration) error
 }
 
@@ -138,6 +142,18 @@ type FunctionNetwork interface {
 	// calls on it, and nothing else, and closes it. hosts are the names, without port, that replicas call it by.
 	Listen(ctx context.Context) (l net.Listener, hosts []string, err error)
 }
+
+// Dependent is implemented by a runtime that depends on something that can be away and come back: a container engine.
+type Dependent interface {
+	// Reachable returns nil if it answers now, or an error for which [IsAway].
+	Reachable(ctx context.Context) error
+
+	// Await returns nil as soon as it answers, or the cause of ctx's end.
+	Await(ctx context.Context) error
+}
+
+// IsAway reports whether err says that what a runtime depends on does not answer: see [Dependent].
+func IsAway(err error) bool { return engine.IsUnavailable(err) }
 
 // Pinner is implemented by a runtime that has images of its own beside the image store.
 type Pinner interface {
