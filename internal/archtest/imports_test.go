@@ -26,7 +26,7 @@ func ours() map[string][]string {
 		"schema/value":          {},
 		"internal/term":         {},
 		"internal/output":       {},
-		"internal/progress":     {"builder", "internal/term"},
+		"internal/progress":     {"builder", "internal/output", "internal/term"},
 		"internal/credentials":  {"internal/atomicfile", "internal/filelock"},
 		"internal/git":          {},
 		"local":                 {"schema", "schema/value", "internal/runtime", "internal/registry", "internal/atomicfile", "internal/filelock", "internal/loopback"},

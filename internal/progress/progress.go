@@ -3,6 +3,7 @@
 package progress
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -11,6 +12,7 @@ import (
 	"time"
 
 	"github.com/faas-cli/faas-cli/builder"
+	"github.com/faas-cli/faas-cli/internal/output"
 	"github.com/faas-cli/faas-cli/internal/term"
 )
 
@@ -240,9 +242,11 @@ func (d *Display) writeJSON(e builder.Event, s *state) {
 	if e.Err != nil {
 		out.Error = e.Err.Error()
 	}
-	enc := json.NewEncoder(d.t.Err)
+	var line bytes.Buffer
+	enc := json.NewEncoder(&line)
 	enc.SetEscapeHTML(false)
-	_ = enc.Encode(out) // nowhere is left to report it to
+	_ = enc.Encode(out)                                       // has nothing that JSON has no form for
+	_, _ = d.t.Err.Write(output.EscapeControls(line.Bytes())) // nowhere is left to report it to
 }
 
 // Terminal returns a terminal for code that writes lines of its own about one

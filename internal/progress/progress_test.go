@@ -82,6 +82,24 @@ func TestDisplayJSONIsOneObjectALine(t *testing.T) {
 	}
 }
 
+// TestDisplayJSONDoesNotSteerATerminal ensures that the log of a build is shown
+// with its control characters escaped, also those that JSON lets stand.
+func TestDisplayJSONDoesNotSteerATerminal(t *testing.T) {
+	t.Parallel()
+	const text = "a\x1b[2Jb\u009b2Jc\u202ed\x7f"
+	var b bytes.Buffer
+	d := New(term.Test(strings.NewReader(""), &b, &b), JSON, time.Now)
+	d.On(builder.Event{Function: "fn", Kind: builder.EventLog, Text: text})
+	d.Close()
+	var e event
+	if err := json.Unmarshal(b.Bytes(), &e); err != nil || e.Text != text {
+		t.Errorf("%q means %q, %v; want %q", &b, e.Text, err, text)
+	}
+	if strings.ContainsAny(b.String(), "\x1b\u009b\u202e\x7f") {
+		t.Errorf("control characters reached the terminal: %q", &b)
+	}
+}
+
 func TestDisplayLiveLeavesAFinalPicture(t *testing.T) {
 	t.Parallel()
 	got := play(t, Auto, true)
