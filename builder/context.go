@@ -12,10 +12,11 @@ import (
 	"strings"
 	"sync"
 
+	"github.com/opencontainers/go-digest"
+
 	"github.com/faas-cli/faas-cli/schema"
 	"github.com/faas-cli/faas-cli/stack"
 	"github.com/faas-cli/faas-cli/templates"
-	"github.com/opencontainers/go-digest"
 )
 
 // A ContextBuilder prepares the build contexts of one project. It may be used

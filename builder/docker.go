@@ -8,10 +8,11 @@ import (
 	"fmt"
 	"io"
 
+	"github.com/opencontainers/go-digest"
+
 	"github.com/faas-cli/faas-cli/internal/atomicfile"
 	"github.com/faas-cli/faas-cli/internal/engine"
 	"github.com/faas-cli/faas-cli/internal/registry"
-	"github.com/opencontainers/go-digest"
 )
 
 // DockerName is the name of the docker engine in messages and flags.

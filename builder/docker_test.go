@@ -15,13 +15,13 @@ import (
 	"sync"
 	"testing"
 
-	"github.com/faas-cli/faas-cli/internal/engine"
-	"github.com/faas-cli/faas-cli/internal/enginetest"
-	ggcr "github.com/google/go-containerregistry/pkg/registry"
-
 	"github.com/google/go-containerregistry/pkg/crane"
+	ggcr "github.com/google/go-containerregistry/pkg/registry"
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"github.com/google/go-containerregistry/pkg/v1/tarball"
+
+	"github.com/faas-cli/faas-cli/internal/engine"
+	"github.com/faas-cli/faas-cli/internal/enginetest"
 )
 
 const scratchFile = `FROM scratch

@@ -2,12 +2,12 @@ package builder
 
 import (
 	"context"
-
 	"maps"
 
-	"github.com/faas-cli/faas-cli/internal/registry"
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"github.com/opencontainers/go-digest"
+
+	"github.com/faas-cli/faas-cli/internal/registry"
 )
 
 // Keeper is an engine that knows what was built before.

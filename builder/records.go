@@ -8,8 +8,9 @@ import (
 	"path/filepath"
 	"time"
 
-	"github.com/faas-cli/faas-cli/internal/atomicfile"
 	"github.com/opencontainers/go-digest"
+
+	"github.com/faas-cli/faas-cli/internal/atomicfile"
 )
 
 // Records is what the user's state folder remembers of builds: images whose

@@ -7,9 +7,10 @@ import (
 	"io/fs"
 	"os"
 
+	"github.com/spf13/cobra"
+
 	"github.com/faas-cli/faas-cli/internal/atomicfile"
 	"github.com/faas-cli/faas-cli/stack"
-	"github.com/spf13/cobra"
 )
 
 func newStackCmd(env *Env) *cobra.Command {

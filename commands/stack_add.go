@@ -3,10 +3,11 @@ package commands
 import (
 	"context"
 
+	"github.com/spf13/cobra"
+
 	"github.com/faas-cli/faas-cli/internal/atomicfile"
 	"github.com/faas-cli/faas-cli/schema"
 	"github.com/faas-cli/faas-cli/stack"
-	"github.com/spf13/cobra"
 )
 
 type stackAddOptions struct {

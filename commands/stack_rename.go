@@ -3,8 +3,9 @@ package commands
 import (
 	"context"
 
-	"github.com/faas-cli/faas-cli/stack"
 	"github.com/spf13/cobra"
+
+	"github.com/faas-cli/faas-cli/stack"
 )
 
 type stackRenameOptions struct {

@@ -1,8 +1,9 @@
 package commands
 
 import (
-	"github.com/faas-cli/faas-cli/schema"
 	"github.com/spf13/cobra"
+
+	"github.com/faas-cli/faas-cli/schema"
 )
 
 func newStackSchemaCmd(env *Env) *cobra.Command {

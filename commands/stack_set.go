@@ -4,8 +4,9 @@ import (
 	"context"
 	"strings"
 
-	"github.com/faas-cli/faas-cli/stack"
 	"github.com/spf13/cobra"
+
+	"github.com/faas-cli/faas-cli/stack"
 )
 
 type stackSetOptions struct {

@@ -6,11 +6,12 @@ import (
 	"io"
 	"strings"
 
+	"github.com/spf13/cobra"
+
 	"github.com/faas-cli/faas-cli/internal/output"
 	"github.com/faas-cli/faas-cli/internal/term"
 	"github.com/faas-cli/faas-cli/stack"
 	"github.com/faas-cli/faas-cli/templates"
-	"github.com/spf13/cobra"
 )
 
 type stackValidateOptions struct {

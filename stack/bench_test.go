@@ -5,8 +5,9 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/faas-cli/faas-cli/schema"
 	"gopkg.in/yaml.v3"
+
+	"github.com/faas-cli/faas-cli/schema"
 )
 
 // large is a stack file of n functions as people write them, with variables.

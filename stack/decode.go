@@ -7,8 +7,9 @@ import (
 	"slices"
 	"strconv"
 
-	"github.com/faas-cli/faas-cli/schema"
 	"gopkg.in/yaml.v3"
+
+	"github.com/faas-cli/faas-cli/schema"
 )
 
 const (

@@ -4,8 +4,9 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/faas-cli/faas-cli/schema"
 	"gopkg.in/yaml.v3"
+
+	"github.com/faas-cli/faas-cli/schema"
 )
 
 // FuzzEdit: an edit keeps every byte that is none of its business, and what it

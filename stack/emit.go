@@ -7,8 +7,9 @@ import (
 	"strings"
 	"unicode"
 
-	"github.com/faas-cli/faas-cli/schema"
 	"gopkg.in/yaml.v3"
+
+	"github.com/faas-cli/faas-cli/schema"
 )
 
 // scalar writes s as a YAML scalar that is read back as the text s: plain

@@ -4,8 +4,9 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/faas-cli/faas-cli/schema"
 	"gopkg.in/yaml.v3"
+
+	"github.com/faas-cli/faas-cli/schema"
 )
 
 // functionKeys are the keys of a function, in the order in which they are

@@ -10,8 +10,9 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/faas-cli/faas-cli/schema"
 	"gopkg.in/yaml.v3"
+
+	"github.com/faas-cli/faas-cli/schema"
 )
 
 // maxRemote bounds a stack file that is fetched, in bytes.

@@ -46,13 +46,13 @@ func (m *manifest) function(namespace string, env map[string]string, d *schema.F
 	m.text("  name: ", d.Service)
 	m.text("  image: ", d.Image)
 	if len(env) > 0 {
-		m.table("  ", "environment", env)
+		m.table("environment", env)
 	}
 	if d.Labels != nil {
-		m.table("  ", "labels", d.Labels)
+		m.table("labels", d.Labels)
 	}
 	if d.Annotations != nil {
-		m.table("  ", "annotations", d.Annotations)
+		m.table("annotations", d.Annotations)
 	}
 	m.amounts("limits", d.Limits)
 	m.amounts("requests", d.Requests)
@@ -104,7 +104,7 @@ func (m *manifest) metadata(namespace, name string, annotations map[string]strin
 		m.text("  namespace: ", namespace)
 	}
 	if len(annotations) > 0 {
-		m.table("  ", "annotations", annotations)
+		m.table("annotations", annotations)
 	}
 }
 
@@ -118,17 +118,16 @@ func (m *manifest) value(s string) {
 	m.b = append(m.b, '\n')
 }
 
-func (m *manifest) table(indent, key string, values map[string]string) {
-	m.b = append(m.b, indent...)
-	m.b = append(m.b, key...)
+func (m *manifest) table(key string, values map[string]string) {
+	m.b = append(m.b, "  "+key...)
 	if len(values) == 0 {
 		m.b = append(m.b, ": {}\n"...)
 		return
 	}
 	m.b = append(m.b, ":\n"...)
 	for _, k := range slices.Sorted(maps.Keys(values)) {
-		m.b = append(m.b, blockKey(scalar(k, false), indent+"  ", "\n")...)
-		m.multiline(values[k], indent+"    ")
+		m.b = append(m.b, blockKey(scalar(k, false), "    ", "\n")...)
+		m.multiline(values[k], "      ")
 	}
 }
 

@@ -9,10 +9,11 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/faas-cli/faas-cli/schema"
 	"github.com/invopop/jsonschema"
 	checker "github.com/santhosh-tekuri/jsonschema/v6"
 	"gopkg.in/yaml.v3"
+
+	"github.com/faas-cli/faas-cli/schema"
 )
 
 const schemaFile = "../schema/stack.schema.json"

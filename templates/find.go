@@ -7,8 +7,9 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/faas-cli/faas-cli/schema"
 	"golang.org/x/sync/errgroup"
+
+	"github.com/faas-cli/faas-cli/schema"
 )
 
 // fetchLimit is how many repositories are fetched at the same time: each is a

@@ -11,8 +11,9 @@ import (
 	"strings"
 	"sync"
 
-	"github.com/faas-cli/faas-cli/schema"
 	"gopkg.in/yaml.v3"
+
+	"github.com/faas-cli/faas-cli/schema"
 )
 
 // Dir is the project's template folder, relative to the project.

@@ -9,8 +9,9 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/faas-cli/faas-cli/schema"
 	"gopkg.in/yaml.v3"
+
+	"github.com/faas-cli/faas-cli/schema"
 )
 
 // What lint calls large, in bytes.

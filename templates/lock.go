@@ -10,8 +10,9 @@ import (
 	"slices"
 	"time"
 
-	"github.com/faas-cli/faas-cli/internal/atomicfile"
 	"gopkg.in/yaml.v3"
+
+	"github.com/faas-cli/faas-cli/internal/atomicfile"
 )
 
 // LockFile is the name of the lock file, beside the stack file.

@@ -9,8 +9,9 @@ import (
 	"path/filepath"
 	"strings"
 
-	"github.com/faas-cli/faas-cli/schema"
 	"gopkg.in/yaml.v3"
+
+	"github.com/faas-cli/faas-cli/schema"
 )
 
 // Starter is the starter handler: the template's handler folder.

@@ -16,8 +16,9 @@ import (
 	"sync"
 	"time"
 
-	"github.com/faas-cli/faas-cli/internal/engine"
 	v1 "github.com/google/go-containerregistry/pkg/v1"
+
+	"github.com/faas-cli/faas-cli/internal/engine"
 )
 
 // FunctionPort is where a function's HTTP server listens in its container.

@@ -7,10 +7,11 @@ import (
 	"io"
 	"sync"
 
-	"github.com/faas-cli/faas-cli/internal/engine"
 	"github.com/google/go-containerregistry/pkg/name"
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"github.com/google/go-containerregistry/pkg/v1/tarball"
+
+	"github.com/faas-cli/faas-cli/internal/engine"
 )
 
 // Pin returns the engine's ID of the image that name means now. An image that the engine lacks is pulled, with the
