@@ -370,7 +370,7 @@ func (b *nativeBuild) write(ctx context.Context, built artifact, images []v1.Ima
 		_, err := b.n.Registry.push(ctx, built, b.req.Image, b.req.ExtraTags, b.progress)
 		return err
 	case OutputOCI:
-		return writeLayout(o.Dest, b.req.Image, built)
+		return b.n.writeLayout(ctx, o.Dest, b.req.Image, built)
 	case OutputTar:
 		if len(images) > 1 {
 			return &UnsupportedError{Engine: NativeName, What: "several platforms in one tar"}

@@ -22,10 +22,21 @@ import (
 // refName is the annotation that names an image in an OCI layout.
 const refName = "org.opencontainers.image.ref.name"
 
+// layoutFolder of the cache holds nothing but the lock of those who write OCI
+// layouts: in the layout itself it would be a foreign file.
+const layoutFolder = "layouts"
+
 // writeLayout adds an image or index to the OCI layout in dir, under its name;
 // an earlier one of that name is replaced, others stay. The folder is made if
-// it is not there, and refused if it holds something else.
-func writeLayout(dir, image string, built artifact) error {
+// it is not there, and refused if it holds something else. Builds that write
+// at the same time wait for each other: the index of a layout is one file, and
+// several functions may share it.
+func (n *Native) writeLayout(ctx context.Context, dir, image string, built artifact) error {
+	held, err := lockDir(ctx, filepath.Join(n.Cache, layoutFolder))
+	if err != nil {
+		return err
+	}
+	defer held.Release()
 	path, err := openLayout(dir)
 	if err != nil {
 		return fmt.Errorf("write OCI layout %q: %w", dir, err)

@@ -73,6 +73,9 @@ func (e *Env) planBuilds(ctx context.Context, f buildFlags, st *stack.File, jobs
 	if err != nil {
 		return nil, err
 	}
+	if err := f.checkArchives(jobs); err != nil {
+		return nil, errors.Join(err, root.Close())
+	}
 	w := &buildWork{env: e, jobs: jobs, root: root, opened: map[string]func() (templates.Template, error){}}
 	sources := templateSources{declared: st.Templates}
 	if len(st.Paths) > 0 {
@@ -99,6 +102,23 @@ func (e *Env) planBuilds(ctx context.Context, f buildFlags, st *stack.File, jobs
 		return nil, errors.Join(err, w.Close())
 	}
 	return w, nil
+}
+
+// checkArchives refuses one archive for several images: the last one written
+// would be all that is left.
+func (f buildFlags) checkArchives(jobs []*job) error {
+	built := 0
+	for _, j := range jobs {
+		if !j.skip {
+			built++
+		}
+	}
+	for _, s := range f.outputs {
+		if o, err := builder.ParseOutput(s); err == nil && o.Kind == builder.OutputTar && built > 1 && !strings.Contains(s, "{}") {
+			return usagef("--build-to %s: %d images do not fit into one archive; {} in its name stands for the function's", s, built)
+		}
+	}
+	return nil
 }
 
 func (w *buildWork) prepare(ctx context.Context, f buildFlags, st *stack.File, to buildTarget) error {
