@@ -76,6 +76,9 @@ func (c *copier) file(n *node, exists bool) error {
 			return err
 		}
 	}
+	if !exists && n.from.kept == nil && c.to.send(n.name, c.src, n.base, int64(len(c.buffer)), c.w.mask) {
+		return nil
+	}
 	look, content, err := c.src.read(n.base, c.buffer)
 	switch {
 	case errors.Is(err, errLarge):

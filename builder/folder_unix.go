@@ -20,7 +20,9 @@ type folder struct {
 
 // openFolder opens the folder of root once more.
 func openFolder(root *os.Root) (folder, error) {
-	f, err := root.Open(".")
+	// The flag means nothing for a folder, but without it *os.File tries to set
+	// it, and takes it back.
+	f, err := root.OpenFile(".", os.O_RDONLY|unix.O_NONBLOCK, 0)
 	if err != nil {
 		return folder{}, err
 	}
@@ -83,37 +85,62 @@ func (f folder) look(name string) (look, error) {
 	return lookOf(&st), err
 }
 
-// read reads a regular file that is smaller than the buffer.
-func (f folder) read(name string, buffer []byte) (look, []byte, error) {
-	fd, err := retried(func() (int, error) {
+// openSmall opens a regular file that is smaller than limit.
+func (f folder) openSmall(name string, limit int64) (fd int, l look, err error) {
+	fd, err = retried(func() (int, error) {
 		return unix.Openat(f.fd, name, unix.O_RDONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK|unix.O_CLOEXEC, 0)
 	})
+	if err != nil {
+		return -1, look{}, err
+	}
+	var st unix.Stat_t
+	switch err = unix.Fstat(fd, &st); {
+	case err != nil:
+	case uint32(st.Mode)&unix.S_IFMT != unix.S_IFREG:
+		err = errTorn
+	case st.Size >= limit:
+		err = errLarge
+	default:
+		return fd, lookOf(&st), nil
+	}
+	_ = unix.Close(fd) // only looked at
+	return -1, look{}, err
+}
+
+// read reads a regular file that is smaller than the buffer.
+func (f folder) read(name string, buffer []byte) (look, []byte, error) {
+	fd, l, err := f.openSmall(name, int64(len(buffer)))
 	if err != nil {
 		return look{}, nil, err
 	}
 	defer unix.Close(fd) //nolint:errcheck // only read
-	var st unix.Stat_t
-	if err := unix.Fstat(fd, &st); err != nil {
-		return look{}, nil, err
-	}
-	switch {
-	case uint32(st.Mode)&unix.S_IFMT != unix.S_IFREG:
-		return look{}, nil, errTorn
-	case st.Size >= int64(len(buffer)):
-		return look{}, nil, errLarge
-	}
 	// One byte more than there should be is asked for, to notice a file that
 	// grew.
-	n, err := retried(func() (int, error) { return unix.Read(fd, buffer[:st.Size+1]) })
-	if err == nil && int64(n) != st.Size {
+	n, err := retried(func() (int, error) { return unix.Read(fd, buffer[:l.size+1]) })
+	if err == nil && int64(n) != l.size {
 		err = errTorn
 	}
-	return lookOf(&st), buffer[:max(n, 0)], err
+	return l, buffer[:max(n, 0)], err
 }
 
 // write makes a new file, with the mode and time of s. It leaves nothing
 // behind if it fails.
 func (f folder) write(name string, content []byte, s stamp, mask fs.FileMode) error {
+	return f.create(name, s, mask, func(fd int) error {
+		for len(content) > 0 {
+			n, err := retried(func() (int, error) { return unix.Write(fd, content) })
+			if err != nil {
+				return err
+			}
+			content = content[n:]
+		}
+		return nil
+	})
+}
+
+// create makes a new file and has it filled. It leaves nothing behind if it
+// fails.
+func (f folder) create(name string, s stamp, mask fs.FileMode, fill func(fd int) error) error {
 	perm := s.mode.Perm()
 	fd, err := retried(func() (int, error) {
 		return unix.Openat(f.fd, name, unix.O_WRONLY|unix.O_CREAT|unix.O_EXCL|unix.O_NOFOLLOW|unix.O_CLOEXEC, uint32(perm))
@@ -124,10 +151,8 @@ func (f folder) write(name string, content []byte, s stamp, mask fs.FileMode) er
 	if perm&mask != 0 {
 		err = unix.Fchmod(fd, uint32(perm))
 	}
-	for rest := content; len(rest) > 0 && err == nil; {
-		var n int
-		n, err = retried(func() (int, error) { return unix.Write(fd, rest) })
-		rest = rest[max(n, 0):]
+	if err == nil {
+		err = fill(fd)
 	}
 	if err == nil {
 		err = setTime(fd, f.fd, name, s.modTime)
