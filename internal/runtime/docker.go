@@ -75,7 +75,8 @@ type DockerRuntime struct {
 
 	mu          sync.Mutex
 	network     *engine.Network
-	direct      bool   // container addresses can be reached from here
+	direct      bool // container addresses can be reached from here
+	listener    *movingListener
 	gatewayPort int    // of the platform in the network; 0: it does not listen
 	arch        string // of the engine
 }
@@ -166,6 +167,9 @@ func (d *DockerRuntime) start(ctx context.Context, s Spec) (_ *container, err er
 		return nil, err
 	}
 	spec := d.spec(s, id, img.ID, secrets, n)
+	if info, ierr := d.o.Engine.Info(ctx); ierr == nil && info.Podman { // which may take host-gateway for an address
+		spec.ExtraHosts = []string{GatewayHost + ":" + n.Gateway.String()}
+	}
 	cid, err := d.create(ctx, spec)
 	undo := func() {
 		uctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), undoTimeout)
@@ -185,7 +189,13 @@ func (d *DockerRuntime) start(ctx context.Context, s Spec) (_ *container, err er
 		undo()
 		return nil, err
 	}
-	found, err := d.o.Engine.Container(ctx, cid)
+	if d.mayMove() {
+		_, err = d.ensureNetwork(ctx)
+	}
+	var found engine.Container
+	if err == nil {
+		found, err = d.o.Engine.Container(ctx, cid)
+	}
 	if err != nil {
 		undo()
 		return nil, err
@@ -200,6 +210,13 @@ func (d *DockerRuntime) start(ctx context.Context, s Spec) (_ *container, err er
 	}
 	d.watch(r)
 	return r, nil
+}
+
+// mayMove says whether this machine may get the network's address with the first container.
+func (d *DockerRuntime) mayMove() bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.listener != nil && !d.direct
 }
 
 // create makes the container. A name can only be taken by somebody else's container: ours have random parts.

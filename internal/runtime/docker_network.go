@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync"
 
 	"github.com/faas-cli/faas-cli/internal/atomicfile"
 	"github.com/faas-cli/faas-cli/internal/engine"
@@ -24,12 +25,27 @@ func (d *DockerRuntime) networkName() string { return "faas-cli-" + d.o.Instance
 func (d *DockerRuntime) ensureNetwork(ctx context.Context) (engine.Network, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	n, err := d.findNetwork(ctx)
+	if err != nil {
+		return n, err
+	}
+	d.network, d.direct = &n, d.o.Engine.Local() && hasAddress(n.Gateway)
+	if d.listener == nil || d.listener.host == d.listenHost() {
+		return n, nil
+	}
+	if err := d.listenAnew(ctx); err != nil { // functions run; only calls between them do not
+		d.listener.host = "" // to be tried again
+	}
+	return n, nil
+}
+
+// findNetwork does it. d.mu is held.
+func (d *DockerRuntime) findNetwork(ctx context.Context) (engine.Network, error) {
 	if d.o.Network != "" { // somebody else's: used, never removed
 		n, err := d.o.Engine.Network(ctx, d.o.Network)
 		if err != nil {
 			return n, fmt.Errorf("network %q: %w", d.o.Network, err)
 		}
-		d.network, d.direct = &n, d.o.Engine.Local() && hasAddress(n.Gateway)
 		return n, nil
 	}
 	name := d.networkName()
@@ -46,7 +62,6 @@ func (d *DockerRuntime) ensureNetwork(ctx context.Context) (engine.Network, erro
 	if n.Labels[labelInstance] != d.o.Instance {
 		return n, fmt.Errorf("the network %q is not ours; remove it or start the platform anew", name)
 	}
-	d.network, d.direct = &n, d.o.Engine.Local() && hasAddress(n.Gateway)
 	return n, nil
 }
 
@@ -66,8 +81,9 @@ func hasAddress(want netip.Addr) bool {
 }
 
 // Listen opens the platform's second listener: on our network's gateway address where this machine has it, else on
-// loopback, which engines in a virtual machine forward to. The port is remembered, because containers that outlive the
-// platform have it in their environment.
+// loopback, which engines in a virtual machine forward to. It moves with the network: Podman gives this machine the
+// address only when a container runs, and a network that was removed may come back with another. The port is remembered,
+// because containers that outlive the platform have it in their environment.
 func (d *DockerRuntime) Listen(ctx context.Context) (net.Listener, []string, error) {
 	n, err := d.ensureNetwork(ctx)
 	if err != nil {
@@ -75,16 +91,10 @@ func (d *DockerRuntime) Listen(ctx context.Context) (net.Listener, []string, err
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	host, hosts := "127.0.0.1", []string{GatewayHost, "host.docker.internal"}
-	if d.direct {
-		host = n.Gateway.String()
-		hosts = []string{GatewayHost, host}
-	}
 	record := filepath.Join(d.o.Dir, "gateway-port")
 	var l net.Listener
 	for _, port := range []int{readPort(record), FunctionPort, 0} {
-		var lc net.ListenConfig
-		if l, err = lc.Listen(ctx, "tcp", net.JoinHostPort(host, strconv.Itoa(port))); err == nil {
+		if l, err = listenOn(ctx, d.listenHost(), port); err == nil {
 			break
 		}
 	}
@@ -102,8 +112,84 @@ func (d *DockerRuntime) Listen(ctx context.Context) (net.Listener, []string, err
 			return nil, nil, err
 		}
 	}
-	return l, hosts, nil
+	d.listener = &movingListener{host: d.listenHost(), current: l}
+	return d.listener, []string{GatewayHost, "host.docker.internal", n.Gateway.String()}, nil
 }
+
+// listenHost is the address that the listener belongs on now. d.mu is held.
+func (d *DockerRuntime) listenHost() string {
+	if d.direct {
+		return d.network.Gateway.String()
+	}
+	return "127.0.0.1"
+}
+
+// listenAnew moves the listener to where it belongs now, with the port that functions know. d.mu is held.
+func (d *DockerRuntime) listenAnew(ctx context.Context) error {
+	host := d.listenHost()
+	l, err := listenOn(ctx, host, d.gatewayPort)
+	if err != nil {
+		return err
+	}
+	d.listener.host = host
+	d.listener.move(l)
+	return nil
+}
+
+func listenOn(ctx context.Context, host string, port int) (net.Listener, error) {
+	var lc net.ListenConfig
+	return lc.Listen(ctx, "tcp", net.JoinHostPort(host, strconv.Itoa(port)))
+}
+
+// movingListener is a listener whose address can change.
+type movingListener struct {
+	host string // that it listens on; guarded by the runtime's mu
+
+	mu      sync.Mutex
+	current net.Listener
+	closed  bool
+}
+
+func (l *movingListener) now() net.Listener {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.current
+}
+
+// move goes on with another listener. Connections that were accepted stay.
+func (l *movingListener) move(to net.Listener) {
+	l.mu.Lock()
+	old := l.current
+	if l.closed {
+		old = to
+	} else {
+		l.current = to
+	}
+	l.mu.Unlock()
+	_ = old.Close()
+}
+
+// Accept implements [net.Listener].
+func (l *movingListener) Accept() (net.Conn, error) {
+	for {
+		at := l.now()
+		c, err := at.Accept()
+		if err == nil || at == l.now() {
+			return c, err
+		}
+	}
+}
+
+// Close implements [net.Listener].
+func (l *movingListener) Close() error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.closed = true
+	return l.current.Close()
+}
+
+// Addr implements [net.Listener].
+func (l *movingListener) Addr() net.Addr { return l.now().Addr() }
 
 func readPort(path string) int {
 	b, err := os.ReadFile(path)

@@ -8,6 +8,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/url"
 	"os"
 	"path/filepath"
 	goruntime "runtime"
@@ -416,6 +417,46 @@ func TestDockerPortTaken(t *testing.T) {
 	}
 	if _, err := d.Start(t.Context(), published); err == nil || !strings.Contains(err.Error(), "port") {
 		t.Errorf("a port that is taken: %v", err)
+	}
+}
+
+// TestDockerFunctionsReachThePlatformInANewNetwork: somebody tidies up, and the network comes back with another address.
+func TestDockerFunctionsReachThePlatformInANewNetwork(t *testing.T) {
+	t.Parallel()
+	d, o, image := newDocker(t)
+	l, _, err := d.Listen(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	srv := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "the platform") })} //nolint:gosec // for this test alone
+	served := make(chan struct{})
+	go func() {
+		defer close(served)
+		_ = srv.Serve(l)
+	}()
+	t.Cleanup(func() {
+		_ = srv.Close()
+		<-served
+	})
+	networks, err := o.Engine.NetworksLabelled(t.Context(), "com.openfaas.faas-cli.instance="+o.Instance)
+	if err != nil || len(networks) != 1 {
+		t.Fatalf("networks %v, %v", networks, err)
+	}
+	if err := o.Engine.RemoveNetwork(t.Context(), networks[0].ID); err != nil {
+		t.Fatal(err)
+	}
+	taken, err := o.Engine.CreateNetwork(t.Context(), enginetest.Name("taken"), map[string]string{enginetest.Label: t.Name()}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	enginetest.RemoveNetwork(t, o.Engine, taken.ID)
+	r := start(t, d, spec(image))
+	healthy(t, r)
+	_, env := get(t, r, "/env")
+	_, after, _ := strings.Cut(env, "gateway_url=")
+	gateway, _, _ := strings.Cut(after, "\n")
+	if _, body := get(t, r, "/get?url="+url.QueryEscape(gateway)); body != "the platform" {
+		t.Errorf("calling %s: %q", gateway, body)
 	}
 }
 
