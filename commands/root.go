@@ -23,7 +23,10 @@ with no cluster at all, on this machine.
   faas-cli local start
   faas-cli new hello --lang golang-middleware
   faas-cli up
-  echo world | faas-cli invoke hello`,
+  echo world | faas-cli invoke hello
+
+A stack file (-f, --yaml) says what there is to build and deploy; --filter and
+--regex choose functions of it.`,
 		Example:       "  faas-cli new hello --lang python3-http\n  faas-cli up -f hello.yml",
 		Args:          noArgs,
 		SilenceErrors: true,
