@@ -42,18 +42,22 @@ func superseded(ctx context.Context) bool { return errors.Is(context.Cause(ctx),
 func (e *Env) watchLoop(ctx context.Context, w watched) error {
 	var known []string // stack files of the session before
 	for {
-		st, err := w.files(ctx)
-		if err != nil && st == nil {
+		st, unreadable := w.files(ctx)
+		if unreadable != nil && st == nil {
 			if ctx.Err() != nil {
 				return watchEnd(ctx)
 			}
-			e.reportWatched(err)
+			e.reportWatched(unreadable)
 		}
 		session, err := e.watchSession(ctx, w, st, known)
 		if err != nil {
 			return err
 		}
 		known = session.stack
+		if st == nil && e.mendedMeanwhile(ctx, w, unreadable) {
+			session.close()
+			continue
+		}
 		again, err := session.serve(ctx, e, w, st)
 		session.close()
 		if err != nil || !again {
@@ -66,6 +70,20 @@ func (e *Env) watchLoop(ctx context.Context, w watched) error {
 func (e *Env) reportWatched(err error) {
 	report(e.Term, err, "faas-cli")
 	e.progressf("[watch] waiting for a change that mends it")
+}
+
+// mendedMeanwhile says whether a stack file that could not be read was mended
+// before it was watched, which no change will tell. Where something else is
+// wrong with it by then, that is reported.
+func (e *Env) mendedMeanwhile(ctx context.Context, w watched, before error) bool {
+	st, err := w.files(ctx)
+	if st != nil {
+		return true
+	}
+	if err != nil && ctx.Err() == nil && err.Error() != before.Error() {
+		e.reportWatched(err)
+	}
+	return false
 }
 
 // watchEnd is nil when a signal ended the watch.
