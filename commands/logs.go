@@ -1,11 +1,14 @@
 package commands
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -254,7 +257,7 @@ func runLogs(ctx context.Context, env *Env, o logsOptions) error {
 		ctx, cancel = context.WithTimeoutCause(ctx, o.timeout, fmt.Errorf("%w: the log did not end within %s", gateway.ErrTimeout, o.timeout))
 		defer cancel()
 	}
-	printer := newLogPrinter(env.Term, o)
+	out := &lockedWriter{w: env.Term.Out}
 	prefixes := make([]string, len(names))
 	if o.several() {
 		prefixes = logPrefixes(env.Term, names)
@@ -266,9 +269,10 @@ func runLogs(ctx context.Context, env *Env, o logsOptions) error {
 	for i, name := range names {
 		q := base
 		q.Name, q.Namespace = name, env.namespaceAt(o.gateway, t, stackNamespace(file, name))
+		printer := newLogPrinter(out, env.Term.OutTTY, prefixes[i], o)
 		r := &logReader{
 			noReconnect: o.noReconnect,
-			print:       func(rec *gateway.LogRecord) error { return printer.print(rec, prefixes[i]) },
+			print:       printer.print,
 			open: func(ctx context.Context, q gateway.LogQuery) (logStream, error) {
 				return openLogs(ctx, client, q, printer)
 			},
@@ -277,14 +281,26 @@ func runLogs(ctx context.Context, env *Env, o logsOptions) error {
 			},
 		}
 		g.Go(func() error {
-			if errs[i] = r.run(ctx, q); errs[i] != nil && len(names) > 1 && ctx.Err() == nil {
+			if errs[i] = cmp.Or(r.run(ctx, q), printer.flush()); errs[i] != nil && len(names) > 1 && ctx.Err() == nil {
 				env.warnf("%v", errs[i]) // now; the others may go on for long
 			}
 			return nil
 		})
 	}
 	_ = g.Wait()
-	return errors.Join(append(errs, printer.flush())...)
+	return errors.Join(errs...)
+}
+
+// lockedWriter lets several goroutines write to w, one at a time.
+type lockedWriter struct {
+	mu sync.Mutex
+	w  io.Writer
+}
+
+func (l *lockedWriter) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.w.Write(p)
 }
 
 // maxLogs is how many logs are followed at once, each over a connection.

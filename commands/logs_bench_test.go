@@ -4,12 +4,10 @@ import (
 	"bytes"
 	"encoding/json"
 	"io"
-	"strings"
 	"testing"
 	"time"
 
 	"github.com/faas-cli/faas-cli/gateway"
-	"github.com/faas-cli/faas-cli/internal/term"
 	"github.com/faas-cli/faas-cli/schema"
 )
 
@@ -31,12 +29,9 @@ func BenchmarkLogLines(b *testing.B) {
 		b.Run(string(format), func(b *testing.B) {
 			b.SetBytes(int64(text.Len()))
 			for b.Loop() {
-				p := newLogPrinter(term.Test(strings.NewReader(""), io.Discard, io.Discard), logsOptions{format: format, timeLayout: time.RFC3339})
-				r := &logReader{print: func(rec *gateway.LogRecord) error { return p.print(rec, "") }}
-				s := struct {
-					*gateway.LogDecoder
-					io.Closer
-				}{gateway.NewLogDecoder(bytes.NewReader(text.Bytes())), io.NopCloser(nil)}
+				p := newLogPrinter(io.Discard, false, "", logsOptions{format: format, timeLayout: time.RFC3339})
+				r := &logReader{print: p.print}
+				s := gateway.NewLogStream(io.NopCloser(bytes.NewReader(text.Bytes())), gateway.LogReading{JSON: format == logJSON})
 				if n, err := r.drain(s); n != lines || err != nil {
 					b.Fatal(n, err)
 				}

@@ -1,10 +1,9 @@
 package commands
 
 import (
-	"bufio"
 	"bytes"
 	"fmt"
-	"sync"
+	"io"
 	"time"
 
 	"github.com/faas-cli/faas-cli/gateway"
@@ -24,56 +23,60 @@ const (
 // logBuffer is how much output is collected before it is written, in bytes.
 const logBuffer = 64 << 10
 
-// logPrinter prints messages of one or several logs, line by line. It is safe
-// for concurrent use. What it collects is written by flush.
+// logPrinter prints the messages of one log. What it collects is written by
+// flush, whole lines, so that printers of several logs can share an output.
 type logPrinter struct {
 	format         logFormat
 	layout         string // of the time; empty: none
 	name, instance bool   // print these
 	sanitize       bool   // the output is a terminal
+	prefix         string // goes before each line of the plain format
 
-	mu sync.Mutex
-	w  *bufio.Writer
+	out   io.Writer // safe for concurrent use if others share it
+	lines []byte    // not written yet
+	err   error     // of the first write that failed
 
 	last  time.Time // whose form is stamp
 	stamp []byte
 }
 
-func newLogPrinter(t *term.Terminal, o logsOptions) *logPrinter {
+func newLogPrinter(out io.Writer, sanitize bool, prefix string, o logsOptions) *logPrinter {
 	return &logPrinter{
 		format: o.format, layout: string(o.timeLayout), name: o.nameColumn, instance: o.instance,
-		sanitize: t.OutTTY, w: bufio.NewWriterSize(t.Out, logBuffer),
+		sanitize: sanitize, prefix: prefix, out: out,
 	}
 }
 
-// print prints one message. prefix goes before each line of the plain format.
-func (p *logPrinter) print(rec *gateway.LogRecord, prefix string) error {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	line := p.w.AvailableBuffer() // made where it is written from
+// print prints one message.
+func (p *logPrinter) print(rec *gateway.LogRecord) error {
 	switch p.format {
 	case logJSON:
-		var err error
-		if line, err = rec.AppendJSON(line); err != nil {
+		start := len(p.lines)
+		lines, err := rec.AppendJSON(p.lines)
+		if err != nil {
 			return err
 		}
-		if p.sanitize {
-			line = output.EscapeControls(line)
+		if p.lines = lines; p.sanitize {
+			p.lines = append(lines[:start], output.EscapeControls(lines[start:])...)
 		}
 	case logKeyValue:
-		line = p.keyValue(line, rec)
+		p.lines = p.keyValue(p.lines, rec)
 	default:
-		line = p.plain(append(line, prefix...), rec)
+		p.lines = p.plain(append(p.lines, p.prefix...), rec)
 	}
-	_, err := p.w.Write(append(line, '\n'))
-	return err
+	if p.lines = append(p.lines, '\n'); len(p.lines) < logBuffer {
+		return p.err
+	}
+	return p.flush()
 }
 
 // flush writes what was collected.
 func (p *logPrinter) flush() error {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return p.w.Flush()
+	if p.err == nil && len(p.lines) > 0 {
+		_, p.err = p.out.Write(p.lines)
+	}
+	p.lines = p.lines[:0]
+	return p.err
 }
 
 func (p *logPrinter) plain(b []byte, rec *gateway.LogRecord) []byte {

@@ -44,10 +44,7 @@ func (l *fakeLog) open(_ context.Context, q gateway.LogQuery) (logStream, error)
 		return nil, c.open
 	}
 	r := io.MultiReader(strings.NewReader(c.text), failingReader{c.end})
-	return struct {
-		*gateway.LogDecoder
-		io.Closer
-	}{gateway.NewLogDecoder(r), io.NopCloser(nil)}, nil
+	return gateway.NewLogStream(io.NopCloser(r), gateway.LogReading{}), nil
 }
 
 type failingReader struct{ err error }
@@ -200,16 +197,14 @@ func TestLogsAppearAsTheyCome(t *testing.T) {
 func TestLogsOnATerminalDoNotSteerIt(t *testing.T) {
 	t.Parallel()
 	var out bytes.Buffer
-	tm := term.Test(strings.NewReader(""), &out, io.Discard)
 	for _, format := range []logFormat{logPlain, logKeyValue, logJSON} {
 		for _, tty := range []bool{false, true} {
 			out.Reset()
-			tm.OutTTY = tty
-			p := newLogPrinter(tm, logsOptions{format: format})
+			p := newLogPrinter(&out, tty, "", logsOptions{format: format})
 			var rec gateway.LogRecord
 			line := `{"name":"","namespace":"","instance":"","timestamp":"2026-01-02T03:04:05Z","text":"a\u001b[2Jb` + "\u009b" + `2J\r\n"}` + "\n"
-			err := gateway.NewLogDecoder(strings.NewReader(line)).Next(&rec)
-			if err := errors.Join(err, p.print(&rec, ""), p.flush()); err != nil {
+			log := gateway.NewLogStream(io.NopCloser(strings.NewReader(line)), gateway.LogReading{JSON: format == logJSON})
+			if err := errors.Join(log.Next(&rec), p.print(&rec), p.flush(), log.Close()); err != nil {
 				t.Fatal(err)
 			}
 			if steered := strings.ContainsAny(out.String(), "\x1b\u009b"); steered == tty {

@@ -52,46 +52,83 @@ func plainContent(b []byte) (content []byte, ok bool) {
 	return b[:n], ok
 }
 
-// contentLength returns how long the content of a JSON string is whose opening
-// quote is gone, or -1 if it has no end or holds what only encoding/json makes
-// anything of: bytes that are not UTF-8, halves of surrogate pairs, mistakes.
-func contentLength(b []byte) int {
-	for n := 0; n < len(b); {
-		if n+wordSize <= len(b) {
-			w := binary.LittleEndian.Uint64(b[n:])
-			stop := stops(w) | w&wordHighs
-			if stop == 0 {
-				n += wordSize
-				continue
-			}
-			n += bits.TrailingZeros64(stop) / 8
-		}
-		switch c := b[n]; {
-		case c == '"':
-			return n
-		case c == '\\':
-			_, size := escape(b[n+1:])
-			if size == 0 {
-				return -1
-			}
-			n += 1 + size
-		case c < 0x20:
-			return -1
-		case c < utf8.RuneSelf:
-			n++
-		default:
-			r, size := utf8.DecodeRune(b[n:])
-			if r == utf8.RuneError && size == 1 {
-				return -1
-			}
-			n += size
+// stringStates is a state machine that checks the content of a JSON string with
+// one load and one shift for each byte and no branch: escapes stand where nothing
+// foretells them, so that a branch for each costs more than the bytes between.
+// The entry of a byte holds the state that follows each state, in the bits from
+// the number of that state on.
+//
+// There is room for ten states. What they leave out, to be refused here and
+// judged by unquote, are rare letters (of three bytes that begin with 0xe0 or
+// 0xed, of four that begin with more than 0xf0) and escapes from \ud000 to
+// \udfff, half of which are surrogates.
+type stringStates [256]uint64
+
+const (
+	stateBits    = 6
+	stateNumbers = 1<<stateBits - 1
+)
+
+// The states, of which refused is never left.
+const (
+	refused  = iota * stateBits
+	inText   // between characters
+	inEscape // a backslash was read
+	hex4     // so many digits of an escape follow
+	hex3
+	hex2
+	hex1
+	rest2 // so many bytes of a letter follow
+	rest1
+	restOfFour // 0xf0 was read, which not every byte may follow
+)
+
+func newStringStates() *stringStates {
+	var t stringStates
+	on := func(state uint, first, last byte, next uint64) {
+		for c := int(first); c <= int(last); c++ {
+			t[c] |= next << state
 		}
 	}
-	return -1
+	on(inText, ' ', '"'-1, inText)
+	on(inText, '"'+1, '\\'-1, inText)
+	on(inText, '\\', '\\', inEscape)
+	on(inText, '\\'+1, utf8.RuneSelf-1, inText)
+	for _, c := range []byte(`"\/bfnrt`) {
+		on(inEscape, c, c, inText)
+	}
+	on(inEscape, 'u', 'u', hex4)
+	for _, c := range []byte("0123456789abcdefABCDEF") {
+		if c != 'd' && c != 'D' {
+			on(hex4, c, c, hex3)
+		}
+		on(hex3, c, c, hex2)
+		on(hex2, c, c, hex1)
+		on(hex1, c, c, inText)
+	}
+	on(inText, 0xc2, 0xdf, rest1)
+	on(inText, 0xe1, 0xec, rest2)
+	on(inText, 0xee, 0xef, rest2)
+	on(inText, 0xf0, 0xf0, restOfFour)
+	on(restOfFour, 0x90, 0xbf, rest2)
+	on(rest2, 0x80, 0xbf, rest1)
+	on(rest1, 0x80, 0xbf, inText)
+	return &t
 }
 
-// unquote is contentLength that decodes the content as well, in place of what
-// is in to.
+// whole says that content surely is that of a JSON string, from quote to quote.
+func (t *stringStates) whole(content []byte) bool {
+	state := uint64(inText)
+	for _, c := range content {
+		state = t[c] >> (state & stateNumbers)
+	}
+	return state&stateNumbers == inText
+}
+
+// unquote decodes the content of a JSON string whose opening quote is gone, in
+// place of what is in to. It returns how long the content is, or -1 if it has no
+// end or holds what only encoding/json makes anything of: bytes that are not
+// UTF-8, halves of surrogate pairs, mistakes.
 func unquote(to, b []byte) (text []byte, length int) {
 	to = to[:cap(to)]
 	end, n := 0, 0

@@ -66,18 +66,18 @@ func (r *LogRecord) Hash(seed maphash.Seed) uint64 {
 	return maphash.Bytes(seed, line)
 }
 
-// LogDecoder reads the messages of a log stream, one JSON object after
+// logDecoder reads the messages of a log stream, one JSON object after
 // another. What servers send, one object a line with the keys in the order of
 // [schema.LogMessage], is taken apart by hand; anything else goes through
 // encoding/json, with the same result. It is not safe for concurrent use.
-type LogDecoder struct {
-	next  func() ([]byte, error) // brings what was read, which holds until the next call
-	block []byte                 // what is left of that
-	err   error                  // why there will be no more, to be told when block is used up
-	long  []byte                 // a line that began in an earlier block
-	text  []byte                 // of the last message
-	slow  *json.Decoder          // takes over for good when a message does not stand on one line
-	lines bool                   // records are printed as JSON: texts are checked, not decoded
+type logDecoder struct {
+	next   func() ([]byte, error) // brings what was read, which holds until the next call
+	block  []byte                 // what is left of that
+	err    error                  // why there will be no more, to be told when block is used up
+	long   []byte                 // a line that began in an earlier block
+	text   []byte                 // of the last message
+	slow   *json.Decoder          // takes over for good when a message does not stand on one line
+	states *stringStates          // unless nil, records are printed as JSON: texts are checked with it, not decoded
 
 	head    []byte // of the last message, up to the value of instance; its names have no escapes
 	nameEnd int    // in head
@@ -87,22 +87,12 @@ type LogDecoder struct {
 }
 
 // logBlock is how much of a log is read at a time, in bytes.
-const logBlock = 128 << 10
+const logBlock = 256 << 10
 
-// NewLogDecoder returns a decoder of r. It reads no more often than it must:
-// when it reads, all that has arrived before was returned.
-func NewLogDecoder(r io.Reader) *LogDecoder {
-	buffer := make([]byte, logBlock)
-	return &LogDecoder{next: func() ([]byte, error) {
-		n, err := r.Read(buffer)
-		return buffer[:n], err
-	}}
-}
-
-// Next reads the next message into rec. It returns io.EOF after the last one,
+// message reads the next message into rec. It returns io.EOF after the last one,
 // [ErrLogTruncated] when the log ends inside a message, [ErrConnectionLost]
 // when reading fails, and other errors for what is no log message.
-func (d *LogDecoder) Next(rec *LogRecord) error {
+func (d *logDecoder) message(rec *LogRecord) error {
 	for d.slow == nil {
 		if n := d.parse(d.block, rec); n > 0 {
 			d.block = d.block[n:]
@@ -130,7 +120,7 @@ func (d *LogDecoder) Next(rec *LogRecord) error {
 	return d.nextSlow(rec)
 }
 
-func (d *LogDecoder) nextSlow(rec *LogRecord) error {
+func (d *logDecoder) nextSlow(rec *LogRecord) error {
 	var message json.RawMessage
 	err := d.slow.Decode(&message)
 	switch {
@@ -147,7 +137,7 @@ func (d *LogDecoder) nextSlow(rec *LogRecord) error {
 }
 
 // fill gets the next block once the last one is used up.
-func (d *LogDecoder) fill() error {
+func (d *logDecoder) fill() error {
 	for len(d.block) == 0 {
 		if d.err != nil {
 			return d.err
@@ -162,7 +152,7 @@ func (d *LogDecoder) fill() error {
 }
 
 // Read reads what no message was made of yet.
-func (d *LogDecoder) Read(p []byte) (int, error) {
+func (d *logDecoder) Read(p []byte) (int, error) {
 	if err := d.fill(); err != nil {
 		return 0, err
 	}
@@ -173,7 +163,7 @@ func (d *LogDecoder) Read(p []byte) (int, error) {
 
 // line reads up to a newline or the end of the stream; with io.EOF the line
 // may hold the unfinished rest.
-func (d *LogDecoder) line() ([]byte, error) {
+func (d *logDecoder) line() ([]byte, error) {
 	d.long = d.long[:0]
 	for {
 		if err := d.fill(); err != nil {
@@ -228,7 +218,7 @@ func decodeLogMessage(message []byte, rec *LogRecord) error {
 // parse is the fast way: one object at the front of b, the five keys in order,
 // no blanks, and a newline. It returns how long that is, or 0 for everything
 // else, also where that is merely unusual.
-func (d *LogDecoder) parse(b []byte, rec *LogRecord) int {
+func (d *logDecoder) parse(b []byte, rec *LogRecord) int {
 	rest, ok := d.names(b, rec)
 	if !ok {
 		return 0
@@ -241,14 +231,8 @@ func (d *LogDecoder) parse(b []byte, rec *LogRecord) int {
 	if !ok {
 		return 0
 	}
-	var length int
-	if rec.Text = nil; d.lines {
-		length = contentLength(rest)
-	} else {
-		d.text, length = unquote(d.text, rest)
-		rec.Text = d.text
-	}
 	const end = "\"}\n"
+	length := d.content(rest, rec)
 	if length < 0 || !bytes.HasPrefix(rest[length:], []byte(end)) {
 		return 0
 	}
@@ -257,9 +241,23 @@ func (d *LogDecoder) parse(b []byte, rec *LogRecord) int {
 	return n
 }
 
+// content reads the value of text, or merely checks it, and returns how long it
+// is in JSON, -1 for what is not certain to be one.
+func (d *logDecoder) content(b []byte, rec *LogRecord) (length int) {
+	if rec.Text = nil; d.states != nil {
+		length := bytes.IndexByte(b, '\n') - len(`"}`)
+		if length >= 0 && d.states.whole(b[:length]) {
+			return length
+		}
+	}
+	d.text, length = unquote(d.text, b)
+	rec.Text = d.text
+	return length
+}
+
 // names reads up to the value of instance. Most messages have the names of the
 // one before.
-func (d *LogDecoder) names(message []byte, rec *LogRecord) (rest []byte, ok bool) {
+func (d *logDecoder) names(message []byte, rec *LogRecord) (rest []byte, ok bool) {
 	const first, second, third = `{"name":"`, `","namespace":"`, `","instance":"`
 	if len(d.head) == 0 || !bytes.HasPrefix(message, d.head) {
 		d.head = d.head[:0]
@@ -284,7 +282,7 @@ func (d *LogDecoder) names(message []byte, rec *LogRecord) (rest []byte, ok bool
 // time reads from the end of the instance up to the value of text, the time as
 // UnmarshalText does. Many messages share a second, so only what follows it is
 // read if it is that of the message before.
-func (d *LogDecoder) time(b []byte, rec *LogRecord) (rest []byte, ok bool) {
+func (d *logDecoder) time(b []byte, rec *LogRecord) (rest []byte, ok bool) {
 	const key, next, length = `","timestamp":"`, `","text":"`, len("2006-01-02T15:04:05")
 	if len(d.second) > 0 && bytes.HasPrefix(b, d.second) {
 		fraction, n := nanoseconds(b[len(key)+length:])

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"testing/iotest"
@@ -17,16 +18,34 @@ import (
 )
 
 func decodeAll(r io.Reader) (messages []schema.LogMessage, lines []string, err error) {
-	d := gateway.NewLogDecoder(r)
+	log := gateway.NewLogStream(io.NopCloser(r), gateway.LogReading{})
+	defer func() { _ = log.Close() }()
 	var rec gateway.LogRecord
 	for {
-		if err = d.Next(&rec); err != nil {
+		if err = log.Next(&rec); err != nil {
 			return messages, lines, err
 		}
 		messages = append(messages, rec.Message())
 		line, err := rec.AppendJSON(nil)
 		if err != nil {
 			return messages, lines, err
+		}
+		lines = append(lines, string(line))
+	}
+}
+
+// linesOf is decodeAll without decoding the texts.
+func linesOf(r io.Reader) (lines []string, err error) {
+	log := gateway.NewLogStream(io.NopCloser(r), gateway.LogReading{JSON: true})
+	defer func() { _ = log.Close() }()
+	var rec gateway.LogRecord
+	for {
+		if err = log.Next(&rec); err != nil {
+			return lines, err
+		}
+		line, err := rec.AppendJSON(nil)
+		if err != nil {
+			return lines, err
 		}
 		lines = append(lines, string(line))
 	}
@@ -77,6 +96,9 @@ func TestLogDecoderLikeEncodingJSON(t *testing.T) {
 				got, lines, err := decodeAll(r)
 				if err != io.EOF || !reflect.DeepEqual(got, want) {
 					t.Fatalf("%s: got %.300v, %v\nwant %.300v", how, got, err, want)
+				}
+				if asJSON, _ := linesOf(strings.NewReader(stream)); !slices.Equal(asJSON, lines) {
+					t.Fatalf("%s: printed %.300q without decoding, %.300q with it", how, asJSON, lines)
 				}
 				for i, line := range lines {
 					var m schema.LogMessage
@@ -158,8 +180,12 @@ func FuzzLogDecoder(f *testing.F) {
 	f.Add([]byte(logLine + "\n" + logLine))
 	f.Add([]byte(strings.ReplaceAll(logLine, ".678Z", ".6Z") + "\n" + logLine + "\n" + inTurn("a", "", "b")))
 	f.Add([]byte(`{"name":"a\u12","text":"` + "\xff"))
+	f.Add([]byte(strings.ReplaceAll(logLine, "hello", `\u003c größe € 😀 \ud7ff\ud83d\ude00`) + "\n" + logLine + "\n"))
 	f.Fuzz(func(t *testing.T, stream []byte) {
-		got, lines, _ := decodeAll(bytes.NewReader(stream))
+		got, lines, err := decodeAll(bytes.NewReader(stream))
+		if asJSON, jsonErr := linesOf(bytes.NewReader(stream)); !slices.Equal(asJSON, lines) || fmt.Sprint(jsonErr) != fmt.Sprint(err) {
+			t.Fatalf("read as JSON: %q, %v; with texts %q, %v", asJSON, jsonErr, lines, err)
+		}
 		dec := json.NewDecoder(bytes.NewReader(stream))
 		for i, m := range got {
 			var want schema.LogMessage
@@ -181,17 +207,21 @@ func BenchmarkLogDecoder(b *testing.B) {
 		b.Fatal(err)
 	}
 	stream := bytes.Repeat(append(bytes.Replace(line, []byte(`"x"`), []byte(`"`+text+`\n"`), 1), '\n'), 10_000)
-	b.SetBytes(int64(len(stream)))
-	b.ReportAllocs()
-	for b.Loop() {
-		d := gateway.NewLogDecoder(bytes.NewReader(stream))
-		var rec gateway.LogRecord
-		for n := 0; ; n++ {
-			if err := d.Next(&rec); err == io.EOF && n == 10_000 {
-				break
-			} else if err != nil {
-				b.Fatal(n, err)
+	for name, how := range map[string]gateway.LogReading{"texts": {}, "json": {JSON: true}} {
+		b.Run(name, func(b *testing.B) {
+			b.SetBytes(int64(len(stream)))
+			b.ReportAllocs()
+			for b.Loop() {
+				log := gateway.NewLogStream(io.NopCloser(bytes.NewReader(stream)), how)
+				var rec gateway.LogRecord
+				var err error
+				for n := 0; err == nil; n++ {
+					if err = log.Next(&rec); err != nil && (n != 10_000 || err != io.EOF) {
+						b.Fatal(n, err)
+					}
+				}
+				_ = log.Close() // of nothing
 			}
-		}
+		})
 	}
 }

@@ -57,14 +57,12 @@ func (c *Client) Logs(ctx context.Context, q LogQuery) iter.Seq2[schema.LogMessa
 // message: what [Client.Logs] is made of. It is not safe for concurrent use.
 type LogStream struct {
 	body  io.ReadCloser
-	ahead *readAhead   // of body
-	cause func() error // why the request was cancelled, if it was
-	dec   *LogDecoder
-	op    string
-	url   string
+	ahead *readAhead // of body
+	dec   logDecoder
+	fail  func(error) error // makes an error of what reading failed with
 }
 
-// LogReading says how [Client.OpenLogs] reads.
+// LogReading says how a log is read.
 type LogReading struct {
 	// Idle, unless nil, is called by Next before it waits for the network: then
 	// all that has arrived was returned, so it is the time to flush.
@@ -84,28 +82,41 @@ func (c *Client) OpenLogs(ctx context.Context, q LogQuery, how LogReading) (*Log
 	if err != nil {
 		return nil, err
 	}
-	ahead := newReadAhead(resp.Body, how.Idle)
-	return &LogStream{
-		body: resp.Body, ahead: ahead, dec: &LogDecoder{next: ahead.next, lines: how.JSON}, op: op, url: redacted(resp.Request.URL),
-		cause: func() error { return context.Cause(ctx) },
-	}, nil
+	s := NewLogStream(resp.Body, how)
+	s.fail = func(err error) error {
+		if cause := context.Cause(ctx); cause != nil {
+			err = cause
+		}
+		return &Error{Op: op, URL: redacted(resp.Request.URL), Status: resp.StatusCode, Err: err}
+	}
+	return s, nil
+}
+
+// NewLogStream reads a log that is there already. The caller closes the stream,
+// which closes body and ends a Read of it.
+func NewLogStream(body io.ReadCloser, how LogReading) *LogStream {
+	ahead := newReadAhead(body, how.Idle)
+	s := &LogStream{body: body, ahead: ahead, dec: logDecoder{next: ahead.next}, fail: func(err error) error { return err }}
+	if how.JSON {
+		s.dec.states = newStringStates()
+	}
+	return s
 }
 
 // Next reads the next message into rec, whose slices hold until the following
-// call. It returns io.EOF at the end of the log and an [*Error] for anything
-// else, see [LogDecoder.Next].
+// call. It returns io.EOF after the last one and otherwise wraps
+// [ErrLogTruncated] when the log ends inside a message, [ErrConnectionLost] when
+// reading fails, and other errors for what is no log message; all of it is an
+// [*Error] if a client opened the log.
 func (s *LogStream) Next(rec *LogRecord) error {
-	err := s.dec.Next(rec)
+	err := s.dec.message(rec)
 	if err == nil || err == io.EOF {
 		return err
 	}
-	if cause := s.cause(); cause != nil {
-		err = cause
-	}
-	return &Error{Op: s.op, URL: s.url, Status: http.StatusOK, Err: err}
+	return s.fail(err)
 }
 
-// Close ends the request.
+// Close ends the request and what reads its answer ahead.
 func (s *LogStream) Close() error {
 	err := s.body.Close()
 	s.ahead.stop()
