@@ -52,7 +52,7 @@ func TestAutoChoosesTheRuntimeAndSaysWhy(t *testing.T) {
 		for _, rt := range tt.runtimes {
 			sources = append(sources, Ready(rt))
 		}
-		fl := &fleet{runtimes: newAttachments(sources), log: slog.New(slog.NewTextHandler(&log, nil))}
+		fl := &fleet{runtimes: newAttachments(sources), life: t.Context(), log: slog.New(slog.NewTextHandler(&log, nil))}
 		rt, _, choice, err := fl.choose(t.Context(), runtime.Spec{Image: "me/fn"})
 		switch {
 		case tt.want == "":

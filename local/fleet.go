@@ -48,7 +48,8 @@ type fleet struct {
 	functions map[runtime.Ref]*function
 	closing   bool
 
-	ended chan struct{}  // closed when it is to close
+	life  context.Context // of the tasks
+	end   context.CancelFunc
 	tasks sync.WaitGroup // see task
 	slots sync.WaitGroup // those of every function, and those that were retired and have not ended yet
 }
@@ -433,7 +434,7 @@ func (fl *fleet) restore(ctx context.Context) error {
 		default:
 			fl.log.Info("runtime is away", "runtime", a.Kind, "error", err)
 			if fl.used(a) { // else a deployment that needs it will ask again
-				fl.task(ctx, func(ctx context.Context) { fl.await(ctx, a) })
+				fl.task(func(ctx context.Context) { fl.await(ctx, a) })
 			}
 		}
 	}
@@ -445,7 +446,7 @@ func (fl *fleet) close() {
 	fl.mu.Lock()
 	fl.closing = true
 	fl.mu.Unlock()
-	close(fl.ended)
+	fl.end()
 	fl.tasks.Wait()
 	var g sync.WaitGroup
 	for _, f := range fl.list("") {

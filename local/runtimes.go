@@ -151,7 +151,7 @@ func (fl *fleet) attach(ctx context.Context, a *attachment) (runtime.Runtime, er
 		a.adopts[g] = append(a.adopts[g], r)
 	}
 	a.mu.Unlock()
-	fl.task(ctx, func(ctx context.Context) { fl.resume(ctx, a, rt) })
+	fl.task(func(ctx context.Context) { fl.resume(ctx, a, rt) })
 	return rt, nil
 }
 
@@ -242,26 +242,12 @@ func (fl *fleet) used(a *attachment) bool {
 }
 
 // task runs something that ends with the fleet. After the fleet's close it does nothing.
-func (fl *fleet) task(ctx context.Context, run func(ctx context.Context)) {
+func (fl *fleet) task(run func(ctx context.Context)) {
 	fl.mu.RLock()
 	defer fl.mu.RUnlock()
-	if fl.closing {
-		return
+	if !fl.closing {
+		fl.tasks.Go(func() { run(fl.life) })
 	}
-	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
-	fl.tasks.Go(func() {
-		defer cancel()
-		stop := make(chan struct{})
-		defer close(stop)
-		go func() {
-			select {
-			case <-fl.ended:
-				cancel()
-			case <-stop:
-			}
-		}()
-		run(ctx)
-	})
 }
 
 // states describes the runtimes.

@@ -70,8 +70,9 @@ func NewServer(ctx context.Context, c Config) (*Server, error) {
 		state: state{c.Dir}, runtimes: newAttachments(c.Runtimes), prepare: c.Prepare, images: c.Images, metrics: newMetrics(), log: c.Log, now: c.Now,
 		probes:     &http.Client{Transport: functionTransport()},
 		startLimit: cmp.Or(c.StartLimit, defaultStartLimit),
-		functions:  map[runtime.Ref]*function{}, ended: make(chan struct{}),
+		functions:  map[runtime.Ref]*function{},
 	}
+	fl.life, fl.end = context.WithCancel(context.WithoutCancel(ctx)) // Close ends it, after the requests
 	s := &Server{cfg: c, fleet: fl, proxy: newProxy(fl), guard: g, stopping: make(chan struct{})}
 	s.stopStreams = sync.OnceFunc(func() { close(s.stopping) })
 	s.queue = newQueue(ctx, fl, s.proxy.transport, c.Log)
