@@ -73,11 +73,12 @@ func (e *Env) reportWatched(err error) {
 }
 
 // mendedMeanwhile says whether a stack file that could not be read was mended
-// before it was watched, which no change will tell. Where something else is
-// wrong with it by then, that is reported.
+// before it was watched, which no change will tell, and reports it as one.
+// Where something else is wrong with the file by then, that is reported.
 func (e *Env) mendedMeanwhile(ctx context.Context, w watched, before error) bool {
 	st, err := w.files(ctx)
 	if st != nil {
+		e.progressf("[watch] %s changed", strings.Join(st.Paths, ", "))
 		return true
 	}
 	if err != nil && ctx.Err() == nil && err.Error() != before.Error() {

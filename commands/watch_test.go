@@ -3,6 +3,7 @@ package commands
 import (
 	"context"
 	"errors"
+	"regexp"
 	"testing"
 	"time"
 
@@ -10,10 +11,11 @@ import (
 )
 
 // TestWatchTakesAStackFileMendedBeforeItIsWatched ensures that a file which is
-// whole again before its watch begins needs no further change to be noticed.
+// whole again before its watch begins needs no further change to be noticed, and
+// that the report of what was wrong with it is followed by one that it changed.
 func TestWatchTakesAStackFileMendedBeforeItIsWatched(t *testing.T) {
 	t.Parallel()
-	env, _, _ := faultEnv(t, "")
+	env, _, stderr := faultEnv(t, "")
 	env.Dir = t.TempDir()
 	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
 	defer cancel()
@@ -23,7 +25,7 @@ func TestWatchTakesAStackFileMendedBeforeItIsWatched(t *testing.T) {
 			if reads++; reads == 1 {
 				return nil, errors.New("half written")
 			}
-			return &stack.File{}, nil
+			return &stack.File{Paths: []string{"stack.yml"}}, nil
 		},
 		run: func(context.Context, []string) error {
 			ran = true
@@ -33,5 +35,9 @@ func TestWatchTakesAStackFileMendedBeforeItIsWatched(t *testing.T) {
 	})
 	if !ran {
 		t.Errorf("nothing was run after %d reads of the stack file (%v)", reads, err)
+	}
+	const want = `(?s)error: half written\n.*\[watch\] stack\.yml changed\n`
+	if !regexp.MustCompile(want).MatchString(stderr.String()) {
+		t.Errorf("reported %q, want %s", stderr, want)
 	}
 }
