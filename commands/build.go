@@ -125,7 +125,7 @@ func (e *Env) buildStack(ctx context.Context, f stackFlags, b buildFlags) (*stac
 	d, discoverErr := e.discoverStack(f)
 	switch {
 	case single && f.explicit && len(d.Paths) > 0:
-		return nil, usagef("--image, --handler and --name describe a function without a stack file, but -f names one")
+		return nil, usagef("--image, --handler, --name and --lang describe a function without a stack file, but -f names one")
 	case single && err != nil && (discoverErr != nil || len(d.Paths) == 0 || b.image != "" && b.name != ""):
 		return nil, err
 	case single && err == nil:
@@ -148,7 +148,7 @@ func (e *Env) buildStack(ctx context.Context, f stackFlags, b buildFlags) (*stac
 // warnSingle says that the flags which describe a function without a stack file
 // are not used, as there is one.
 func (e *Env) warnSingle(d stack.Discovered) {
-	e.warnf("--image, --handler and --name have no effect on the functions of %s", strings.Join(d.Paths, ", "))
+	e.warnf("--image, --handler, --name and --lang have no effect on the functions of %s", strings.Join(d.Paths, ", "))
 }
 
 // jobErrors are the errors of jobs that could not be prepared, in order.

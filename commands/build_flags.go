@@ -190,7 +190,7 @@ func checkParallel(n int) error {
 // single returns the function that the flags describe, and whether they
 // describe one.
 func (o buildFlags) single() (stack.Function, bool, error) {
-	if o.image == "" && o.name == "" && o.handler == "" {
+	if o.image == "" && o.name == "" && o.handler == "" && o.lang == "" {
 		return stack.Function{}, false, nil
 	}
 	switch {
