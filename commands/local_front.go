@@ -2,7 +2,6 @@ package commands
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net"
 	"net/http"
@@ -12,7 +11,6 @@ import (
 	"strconv"
 	"strings"
 	"sync"
-	"syscall"
 	"time"
 
 	"github.com/faas-cli/faas-cli/internal/loopback"
@@ -38,11 +36,8 @@ type localFront struct {
 func (e *Env) newLocalFront(ctx context.Context, o localRunOptions) (*localFront, error) {
 	lc := net.ListenConfig{Control: loopback.Control}
 	l, err := lc.Listen(ctx, "tcp", net.JoinHostPort(o.host, strconv.Itoa(o.port)))
-	if errors.Is(err, syscall.EADDRINUSE) {
-		return nil, withHint(err, "another program listens on port %d: choose one with --port", o.port)
-	}
 	if err != nil {
-		return nil, err
+		return nil, portTaken(err, "--port", o.port)
 	}
 	_, port, _ := net.SplitHostPort(l.Addr().String())
 	f := &localFront{all: o.all, base: "http://" + net.JoinHostPort(o.host, port), listener: l, addresses: map[string]string{}}

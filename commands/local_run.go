@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -98,6 +99,8 @@ func (o localRunOptions) validate() error {
 		return usagef("--debug-port %d: a port is at most 65535", o.debugPort)
 	case o.port < 0 || o.port > 65535:
 		return usagef("--port %d: a port is at most 65535", o.port)
+	case o.debugPort != 0 && o.debugPort == o.port:
+		return usagef("--debug-port %d is the port of the function itself", o.debugPort)
 	}
 	return o.build.validate()
 }
@@ -114,28 +117,34 @@ func runLocalRun(ctx context.Context, env *Env, o localRunOptions) error {
 	if o.build.print {
 		return env.resultf("%s", run.specs[0].dockerRun(o))
 	}
-	if o.buildIt {
-		if err := env.buildLocalRun(ctx, o, run); err != nil {
-			return err
-		}
-	}
-	return env.runLocally(ctx, o, run)
-}
-
-// runLocally starts the functions and waits until they end, or Ctrl-C ends
-// them.
-func (e *Env) runLocally(ctx context.Context, o localRunOptions, run *localRun) error {
-	r, err := e.newLocalRunner(ctx, o)
+	r, err := env.newLocalRunner(ctx, o)
 	if err != nil {
 		return err
 	}
 	defer r.close(ctx)
+	if err := r.bring(ctx, run); err != nil {
+		return err
+	}
+	return r.wait(ctx)
+}
+
+// bring builds the functions and starts them. What is missing to run them is
+// found first: a build may take long.
+func (r *localRunner) bring(ctx context.Context, run *localRun) error {
+	if err := r.checkTools(ctx, run.specs); err != nil {
+		return err
+	}
+	if r.o.buildIt {
+		if err := r.env.buildLocalRun(ctx, r.o, run); err != nil {
+			return err
+		}
+	}
 	for _, s := range run.specs {
 		if err := r.start(ctx, s); err != nil {
 			return err
 		}
 	}
-	return r.wait(ctx)
+	return nil
 }
 
 // watchLocally runs the functions until Ctrl-C and starts those again whose
@@ -163,17 +172,7 @@ func (e *Env) watchLocally(ctx context.Context, o localRunOptions) error {
 			}
 			r.stopOthers(ctx, run)
 			run.keep(names)
-			if o.buildIt {
-				if err := e.buildLocalRun(ctx, o, run); err != nil {
-					return err
-				}
-			}
-			for _, s := range run.specs {
-				if err := r.start(ctx, s); err != nil {
-					return err
-				}
-			}
-			return nil
+			return r.bring(ctx, run)
 		},
 	})
 }
@@ -200,7 +199,7 @@ type localRun struct {
 func (e *Env) planLocalRun(ctx context.Context, o localRunOptions) (*localRun, error) {
 	f := o.stack
 	if o.name != "" {
-		f.filter, f.regex = o.name, "" // the name is the selection
+		f.filter, f.regex = "", "^"+regexp.QuoteMeta(o.name)+"$" // the name is the selection, and no pattern
 	}
 	st, err := e.buildStack(ctx, f, o.build)
 	if errors.Is(err, stack.ErrNoMatch) && o.name != "" {

@@ -46,7 +46,7 @@ func (r *localRunner) removeKilled(ctx context.Context) error {
 func (r *localRunner) removeRun(ctx context.Context, id string) error {
 	dir := filepath.Join(filepath.Dir(r.dir), id)
 	if _, err := os.Stat(filepath.Join(dir, dockerFolder)); err == nil {
-		client, err := r.conn.get(ctx)
+		client, err := r.engine(ctx)
 		if err != nil {
 			return err
 		}

@@ -7,6 +7,7 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/faas-cli/faas-cli/internal/runtime"
@@ -24,14 +25,14 @@ const leastMemory = 6 << 20
 
 // localSpec is what one function is started with.
 type localSpec struct {
-	job      *job
-	env      map[string]string
-	memory   int64 // bytes; 0: no limit
-	milliCPU int64 // thousandths; 0: no limit
-	readOnly bool
-	secrets  []string // names of files in dir
-	dir      string   // of the secrets, absolute
-	debugger string   // of the template, with --debug-port
+	job       *job
+	env       map[string]string
+	memory    int64 // bytes; 0: no limit
+	milliCPU  int64 // thousandths; 0: no limit
+	readOnly  bool
+	secrets   []string  // names of files in dir
+	dir       string    // of the secrets, absolute
+	debugging debugging // with --debug-port
 }
 
 func (s localSpec) secretPath(name string) string { return filepath.Join(s.dir, name) }
@@ -65,7 +66,7 @@ func (e *Env) localSpec(j *job, o localRunOptions, processes *templateProcesses)
 	maps.Copy(s.env, o.env) // the flag wins over everything (KB-93)
 
 	if o.debugPort != 0 {
-		if s.debugger, err = processes.debugger(&j.fn); err != nil {
+		if s.debugging, err = processes.debugging(&j.fn, slices.Concat(o.build.extras, processes.file.CopyExtra)); err != nil {
 			return s, err
 		}
 	}

@@ -17,6 +17,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/faas-cli/faas-cli/internal/engine"
 	"github.com/faas-cli/faas-cli/internal/filelock"
 	"github.com/faas-cli/faas-cli/internal/registry"
 	"github.com/faas-cli/faas-cli/internal/runtime"
@@ -94,13 +95,71 @@ func (e *Env) newLocalRunner(ctx context.Context, o localRunOptions) (*localRunn
 	if err := r.removeKilled(ctx); err != nil {
 		e.warnf("tidy up after a local-run that was killed: %v", err)
 	}
-	if o.all || o.host != loopbackHost {
-		if r.front, err = e.newLocalFront(ctx, o); err != nil {
-			r.close(ctx)
-			return nil, err
-		}
+	if err := r.takePorts(ctx); err != nil {
+		r.close(ctx)
+		return nil, err
 	}
 	return r, nil
+}
+
+// takePorts listens on the port of several functions. For a single function,
+// which listens itself, and for its debugger it only finds out whether it could.
+func (r *localRunner) takePorts(ctx context.Context) (err error) {
+	if r.o.all || r.o.host != loopbackHost {
+		r.front, err = r.env.newLocalFront(ctx, r.o)
+	} else {
+		err = portFree(ctx, "--port", r.o.port)
+	}
+	if err == nil && r.o.debugPort != 0 {
+		err = portFree(ctx, "--debug-port", r.o.debugPort)
+	}
+	return err
+}
+
+// portFree wants to be able to listen on a port of this machine.
+func portFree(ctx context.Context, flag string, port int) error {
+	var lc net.ListenConfig
+	l, err := lc.Listen(ctx, "tcp", net.JoinHostPort(loopbackHost, strconv.Itoa(port)))
+	if err != nil {
+		return portTaken(err, flag, port)
+	}
+	return l.Close()
+}
+
+// portTaken adds to the error of a listener which flag names another port.
+func portTaken(err error, flag string, port int) error {
+	if errors.Is(err, syscall.EADDRINUSE) {
+		return withHint(err, "another program listens on port %d: choose one with %s", port, flag)
+	}
+	return err
+}
+
+// checkTools wants what the functions will be run with: their debuggers and,
+// where the flags already say that it is needed, the container engine.
+func (r *localRunner) checkTools(ctx context.Context, specs []localSpec) error {
+	if err := r.checkDebugger(ctx, specs); err != nil {
+		return err
+	}
+	if r.o.needsEngine() {
+		_, err := r.engine(ctx)
+		return err
+	}
+	return nil
+}
+
+// needsEngine says that functions run as containers, whatever built them.
+func (o localRunOptions) needsEngine() bool {
+	return o.runtime == runtimeDocker || o.runtime != runtimeProcess && o.network != ""
+}
+
+// engine is the connection to the container engine. One that could not be made is
+// made anew the next time: with --watch the engine may be back by then.
+func (r *localRunner) engine(ctx context.Context) (*engine.Client, error) {
+	c, err := r.conn.get(ctx)
+	if err != nil {
+		r.conn = &engineConn{env: r.env}
+	}
+	return c, err
 }
 
 // runtimeOf decides what runs the image: as a process what the native engine
@@ -114,7 +173,7 @@ func (r *localRunner) runtimeOf(ctx context.Context, image string) (rt runtime.R
 		digest = h.String()
 	}
 	native := ok && r.store.Native(h)
-	if r.o.runtime == runtimeProcess || native && r.o.runtime != runtimeDocker && r.o.network == "" {
+	if r.o.runtime == runtimeProcess || native && !r.o.needsEngine() {
 		if r.processes == nil {
 			r.processes = runtime.NewProcess(runtime.ProcessConfig{
 				Dir: filepath.Join(r.dir, processFolder), Images: local.StoreImages{Store: r.store},
@@ -125,7 +184,7 @@ func (r *localRunner) runtimeOf(ctx context.Context, image string) (rt runtime.R
 		return r.processes, digest, nil
 	}
 	if r.docker == nil {
-		client, err := r.conn.get(ctx)
+		client, err := r.engine(ctx)
 		if err != nil {
 			return nil, "", err
 		}
@@ -179,11 +238,8 @@ func (r *localRunner) start(ctx context.Context, s localSpec) error {
 	}
 	r.stop(ctx, name)
 	replica, err := rt.Start(ctx, spec)
-	if errors.Is(err, syscall.EADDRINUSE) {
-		return withHint(fail(err), "another program listens on port %d: choose one with --port", r.o.port)
-	}
 	if err != nil {
-		return fail(err)
+		return portTaken(fail(err), "--port", r.o.port)
 	}
 	l := &localReplica{name: name, replica: replica, runtime: rt, logDone: make(chan struct{})}
 	var logCtx context.Context
@@ -210,7 +266,7 @@ func (r *localRunner) start(ctx context.Context, s localSpec) error {
 	}
 	r.env.progressf("Running %s on %s", name, url)
 	if r.o.debugPort != 0 {
-		r.env.progressf("Its debugger (%s) listens on %s:%d", s.debugger, loopbackHost, r.o.debugPort)
+		r.env.progressf("Its debugger (%s) listens on %s:%d", s.debugging.debugger, loopbackHost, r.o.debugPort)
 	}
 	return nil
 }
