@@ -1,6 +1,7 @@
 package commands
 
 import (
+	"cmp"
 	"errors"
 	"strings"
 	"time"
@@ -8,7 +9,9 @@ import (
 	"github.com/faas-cli/faas-cli/builder"
 	"github.com/faas-cli/faas-cli/gateway"
 	"github.com/faas-cli/faas-cli/internal/engine"
+	"github.com/faas-cli/faas-cli/internal/git"
 	"github.com/faas-cli/faas-cli/stack"
+	"github.com/faas-cli/faas-cli/templates"
 )
 
 // isUnauthorized says that credentials are missing or were refused.
@@ -57,13 +60,41 @@ func hint(err error, path string) string {
 	case errors.Is(err, gateway.ErrNotFound):
 		return notFoundHint(path)
 	}
-	return answerHint(err)
+	return cmp.Or(templateHint(err, path), answerHint(err))
 }
 
-// notFoundHint tells how to see what there is. A function's own 404 is none of
-// its business, so invoke has no such hint.
+// templateHint is about a template that cannot be had.
+func templateHint(err error, path string) string {
+	var link *templates.LinkError
+	var locked *templates.LockedError
+	var protected *templates.ProtectedError
+	var store *templates.StoreError
+	switch {
+	case errors.Is(err, git.ErrMissing):
+		return "install git; the templates that come with faas-cli need none: " + strings.Join(templates.Embedded(), ", ")
+	case errors.As(err, &link):
+		return "if you trust that folder, link it yourself: faas-cli template link " + link.Dir
+	case errors.As(err, &locked):
+		return "run the command without --locked (in CI: --locked=false) and commit " + templates.LockFile
+	case errors.As(err, &protected) && len(protected.Modified) > 0:
+		return "--force replaces them too"
+	case errors.Is(err, templates.ErrNotFound):
+		switch strings.TrimPrefix(path, "faas-cli template ") {
+		case "outdated", "remove", "trust", "update":
+			return "faas-cli template list shows the templates of this project"
+		}
+		return "faas-cli template store list shows what there is"
+	case errors.As(err, &store):
+		return "templates that need no store: " + strings.Join(templates.Embedded(), ", ")
+	}
+	return ""
+}
+
+// notFoundHint tells how to see what there is.
 func notFoundHint(path string) string {
 	switch strings.TrimPrefix(path, "faas-cli ") {
+	case "invoke": // nothing tells the gateway's 404 from one of the function's own
+		return "faas-cli list shows what is deployed; a function that is there answered this itself"
 	case "describe", "logs", "ready", "remove", "scale":
 		return "faas-cli list shows what is deployed; --namespace looks in another namespace"
 	case "secret remove", "secret update":

@@ -15,7 +15,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/faas-cli/faas-cli/internal/atomicfile"
-	"github.com/faas-cli/faas-cli/internal/git"
 	"github.com/faas-cli/faas-cli/internal/term"
 	"github.com/faas-cli/faas-cli/schema"
 	"github.com/faas-cli/faas-cli/stack"
@@ -145,7 +144,7 @@ func runNew(ctx context.Context, env *Env, o newOptions) error {
 	defer p.Close()
 	tpl, err := p.Find(ctx, o.lang)
 	if err != nil {
-		return hintTemplate(fmt.Errorf("new %s: %w", o.name, err))
+		return fmt.Errorf("new %s: %w", o.name, err)
 	}
 	return writeFunction(env, o, target, tpl, handler, text)
 }
@@ -314,28 +313,5 @@ func listLanguages(env *Env) error {
 	}
 	b.WriteString("\n")
 	_, err = io.WriteString(env.Term.Out, b.String())
-	return err
-}
-
-// hintTemplate adds what can be done about a template that cannot be had.
-func hintTemplate(err error) error {
-	var link *templates.LinkError
-	var locked *templates.LockedError
-	var protected *templates.ProtectedError
-	var store *templates.StoreError
-	switch {
-	case errors.Is(err, git.ErrMissing):
-		return withHint(err, "install git; the templates that come with faas-cli need none: %s", strings.Join(templates.Embedded(), ", "))
-	case errors.As(err, &link):
-		return withHint(err, "if you trust that folder, link it yourself: faas-cli template link %s", link.Dir)
-	case errors.As(err, &locked):
-		return withHint(err, "run the command without --locked (in CI: --locked=false) and commit %s", templates.LockFile)
-	case errors.As(err, &protected) && len(protected.Modified) > 0:
-		return withHint(err, "--force replaces them too")
-	case errors.Is(err, templates.ErrNotFound):
-		return withHint(err, "faas-cli template store list shows what there is")
-	case errors.As(err, &store):
-		return withHint(err, "templates that need no store: %s", strings.Join(templates.Embedded(), ", "))
-	}
 	return err
 }

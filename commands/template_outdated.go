@@ -48,7 +48,7 @@ func runTemplateOutdated(ctx context.Context, env *Env, o templateOutdatedOption
 	defer p.Close()
 	rows, err := p.Outdated(ctx, o.names...)
 	if err != nil && rows == nil {
-		return hintTemplate(env.gitWords(err))
+		return env.gitWords(err)
 	}
 	type row = templates.Newer
 	printErr := output.Printer[row]{Format: o.format, Name: func(r row) string { return r.Name },

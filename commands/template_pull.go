@@ -120,7 +120,7 @@ func (e *Env) pullTemplates(ctx context.Context, o pullFlags, p *templateProject
 		}
 	}
 	pulled, err := p.Pull(ctx, reqs, o.options())
-	return errors.Join(e.printPulled(o.format, pulled, err == nil), hintTemplate(e.gitWords(err)))
+	return errors.Join(e.printPulled(o.format, pulled, err == nil), e.gitWords(err))
 }
 
 // openPull opens the templates of the project as the flags of a pull want.

@@ -69,7 +69,7 @@ func runTemplatePullStack(ctx context.Context, env *Env, o templatePullStackOpti
 	for _, entry := range declared {
 		src, want, err := p.DeclaredSource(ctx, entry)
 		if err != nil {
-			return hintTemplate(err) // before anything is written
+			return err // before anything is written
 		}
 		if entry.Source == "" {
 			env.progressf("Pulling template: %s from store", entry.Name)

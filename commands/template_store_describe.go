@@ -43,7 +43,7 @@ func runTemplateStoreDescribe(ctx context.Context, env *Env, o templateStoreDesc
 	defer func() { _ = clean() }()
 	entry, _, err := env.templateStores(o.store.urls, cache, o.store.offline, storeTimeout).Lookup(ctx, o.name)
 	if err != nil {
-		return hintTemplate(err)
+		return err
 	}
 	if !o.format.table() {
 		return templateStorePrinter(env, o.format.format()).One(env.Term.Out, entry)

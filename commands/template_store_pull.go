@@ -47,7 +47,7 @@ func runTemplateStorePull(ctx context.Context, env *Env, o templateStorePullOpti
 	p.Stores = env.templateStores(o.store.urls, p.Fetcher.Cache, o.templates.offline, storeTimeout)
 	src, want, err := p.StoreSource(ctx, o.name, env.templateRepository)
 	if err != nil {
-		return hintTemplate(err)
+		return err
 	}
 	req := templates.Request{Source: src, Wants: []templates.Want{want}}
 	if o.all {

@@ -46,7 +46,7 @@ func runTemplateTrust(env *Env, o templateTrustOptions) error {
 	defer p.Close()
 	tpl, err := p.Open(o.name)
 	if err != nil {
-		return hintTemplate(err)
+		return err
 	}
 	if tpl.Embedded {
 		return env.resultf("Trusted: %s comes with faas-cli.", o.name)

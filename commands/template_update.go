@@ -40,5 +40,5 @@ func runTemplateUpdate(ctx context.Context, env *Env, o templateUpdateOptions) e
 	}
 	defer p.Close()
 	pulled, err := p.Update(ctx, o.options(), o.names...)
-	return errors.Join(env.printPulled(o.format, pulled, err == nil), hintTemplate(env.gitWords(err)))
+	return errors.Join(env.printPulled(o.format, pulled, err == nil), env.gitWords(err))
 }

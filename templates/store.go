@@ -36,7 +36,12 @@ func (e *StoreError) Error() string {
 	if e.Status != 0 {
 		return fmt.Sprintf("template store %s: unexpected status code %d", e.URL, e.Status)
 	}
-	return fmt.Sprintf("template store %s: %s", e.URL, e.Err)
+	err := e.Err
+	var named *url.Error
+	if errors.As(err, &named) {
+		err = named.Err // without the URL once more
+	}
+	return fmt.Sprintf("template store %s: %s", e.URL, err)
 }
 
 // Unwrap returns the cause.
