@@ -1,12 +1,15 @@
 package commands
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
+	"github.com/faas-cli/faas-cli/internal/spelling"
 	"github.com/faas-cli/faas-cli/internal/term"
 )
 
@@ -42,7 +45,7 @@ A stack file (-f, --yaml) says what there is to build and deploy; --filter and
 	root.SetIn(env.Term.In)
 	root.SetOut(env.Term.Out)
 	root.SetErr(env.Term.Err)
-	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return &UsageError{Err: err} })
+	root.SetFlagErrorFunc(flagError)
 	acceptStackFlags(root)
 	root.AddGroup(
 		&cobra.Group{ID: groupWrite, Title: "Write and build:"},
@@ -136,6 +139,24 @@ func leadingSwitch(group *cobra.Command, name string, value bool) {
 	_ = group.PersistentFlags().MarkHidden(name) // it exists
 }
 
+// flagError makes an error of the flags one of usage, and guesses which flag a
+// misspelt one was meant to be.
+func flagError(cmd *cobra.Command, err error) error {
+	var unknown *pflag.NotExistError
+	if errors.As(err, &unknown) && unknown.GetSpecifiedShortnames() == "" {
+		var shown []string
+		cmd.Flags().VisitAll(func(f *pflag.Flag) {
+			if !f.Hidden {
+				shown = append(shown, f.Name)
+			}
+		})
+		if near := spelling.Nearest(unknown.GetSpecifiedName(), shown); near != "" {
+			err = fmt.Errorf("%w, did you mean --%s?", err, near)
+		}
+	}
+	return &UsageError{Err: err}
+}
+
 // noArgs refuses arguments. For a command that holds others the argument is
 // the name of one that it does not have.
 func noArgs(cmd *cobra.Command, args []string) error {
@@ -163,7 +184,7 @@ func exactArgs(names ...string) cobra.PositionalArgs {
 		case len(args) < len(names):
 			return usagef("%s wants %s", cmd.CommandPath(), names[len(args)])
 		case len(args) > len(names):
-			return usagef("%s accepts %d arg(s), received %d: %s", cmd.CommandPath(), len(names), len(args), quoteAll(args[len(names):]))
+			return usagef("%s wants %s and nothing else, got also %s", cmd.CommandPath(), strings.Join(names, " and "), quoteAll(args[len(names):]))
 		}
 		if i := slices.Index(args, ""); i >= 0 {
 			return emptyArg(cmd, names[i])
@@ -191,7 +212,7 @@ func optionalArg(name string) cobra.PositionalArgs {
 // atMostOne allows one argument.
 func atMostOne(cmd *cobra.Command, args []string) error {
 	if len(args) > 1 {
-		return usagef("%s accepts at most 1 arg(s), received %d: %s", cmd.CommandPath(), len(args), quoteAll(args[1:]))
+		return usagef("%s takes one argument at most, got also %s", cmd.CommandPath(), quoteAll(args[1:]))
 	}
 	return nil
 }

@@ -8,6 +8,8 @@ import (
 	"unicode/utf8"
 
 	"gopkg.in/yaml.v3"
+
+	"github.com/faas-cli/faas-cli/internal/spelling"
 )
 
 // Set returns text with a value changed or added; all other bytes stay. The
@@ -123,7 +125,7 @@ func splitPath(path string) ([]string, valueKind, error) {
 		}
 		return keys, plainValue, nil
 	}
-	if near := nearest(field, functionKeys()); near != "" {
+	if near := spelling.Nearest(field, functionKeys()); near != "" {
 		return bad(fmt.Sprintf("unknown key %q, did you mean %q?", field, near))
 	}
 	return bad(fmt.Sprintf("unknown key %q", field))

@@ -6,6 +6,7 @@ import (
 
 	"gopkg.in/yaml.v3"
 
+	"github.com/faas-cli/faas-cli/internal/spelling"
 	"github.com/faas-cli/faas-cli/schema"
 )
 
@@ -131,7 +132,7 @@ func (d *decoder) unknown(k *yaml.Node, path string, known []string) {
 	if path != "" {
 		where = path
 	}
-	near := nearest(k.Value, known)
+	near := spelling.Nearest(k.Value, known)
 	if alias := alias(k.Value); slices.Contains(known, strings.Split(alias, ".")[0]) {
 		near = alias
 	}
@@ -151,42 +152,4 @@ func alias(s string) string {
 		"language": "lang", "env": "environment", "env_file": "environment_file", "command": "fprocess",
 		"readonly": "readonly_root_filesystem", "memory": "limits.memory", "cpu": "limits.cpu",
 	}[s]
-}
-
-// nearest is the word that s is probably meant to be; empty if none is close.
-func nearest(s string, words []string) string {
-	best, most := "", min(3, max(1, len(s)/3)+1)
-	for _, w := range words {
-		if len(w)-len(s) >= most || len(s)-len(w) >= most {
-			continue
-		}
-		if n := distance(strings.ToLower(s), w); n < most {
-			best, most = w, n
-		}
-	}
-	return best
-}
-
-// distance is the number of letters to insert, delete, replace or swap with a
-// neighbour to make b of a.
-func distance(a, b string) int {
-	older, previous, current := make([]int, len(b)+1), make([]int, len(b)+1), make([]int, len(b)+1)
-	for j := range previous {
-		previous[j] = j
-	}
-	for i := 1; i <= len(a); i++ {
-		current[0] = i
-		for j := 1; j <= len(b); j++ {
-			cost := 1
-			if a[i-1] == b[j-1] {
-				cost = 0
-			}
-			current[j] = min(previous[j]+1, current[j-1]+1, previous[j-1]+cost)
-			if i > 1 && j > 1 && a[i-1] == b[j-2] && a[i-2] == b[j-1] {
-				current[j] = min(current[j], older[j-2]+1)
-			}
-		}
-		older, previous, current = previous, current, older
-	}
-	return previous[len(b)]
 }

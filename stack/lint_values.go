@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/faas-cli/faas-cli/internal/spelling"
 	"github.com/faas-cli/faas-cli/schema/value"
 )
 
@@ -237,7 +238,7 @@ func (l *linter) keyed(fn *Function, in, key, v string, known, other map[string]
 		return false
 	}
 	advice := "remove it, or use a prefix of your own"
-	near := nearest(key, slices.Sorted(maps.Keys(known)))
+	near := spelling.Nearest(key, slices.Sorted(maps.Keys(known)))
 	switch key {
 	case "com.openfaas.min.scale":
 		near = "com.openfaas.scale.min"

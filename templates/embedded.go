@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"embed"
 	"errors"
+	"fmt"
 	"io"
 	"io/fs"
 	"path"
@@ -58,12 +59,16 @@ type NotFoundError struct {
 	Name  string
 	Where string   // "in ./template", "in the store"
 	Has   []string // what is there instead, if known
+	Near  string   // what was probably meant, if anything is close
 }
 
 func (e *NotFoundError) Error() string {
 	msg := "template \"" + e.Name + "\" not found " + e.Where
 	if len(e.Has) > 0 {
 		msg += ", which has: " + strings.Join(e.Has, ", ")
+	}
+	if e.Near != "" {
+		msg += fmt.Sprintf(", did you mean %q?", e.Near)
 	}
 	return msg
 }

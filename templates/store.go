@@ -13,6 +13,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/faas-cli/faas-cli/internal/spelling"
 	"github.com/faas-cli/faas-cli/schema"
 )
 
@@ -119,7 +120,16 @@ func find(entries []schema.TemplateStoreEntry, name, where string) (schema.Templ
 			return e, nil
 		}
 	}
-	return schema.TemplateStoreEntry{}, &NotFoundError{Name: name, Where: where}
+	return schema.TemplateStoreEntry{}, &NotFoundError{Name: name, Where: where, Near: nearest(entries, name)}
+}
+
+// nearest is the name of an entry that is spelt almost like name.
+func nearest(entries []schema.TemplateStoreEntry, name string) string {
+	names := make([]string, len(entries))
+	for i, e := range entries {
+		names[i] = e.Template
+	}
+	return spelling.Nearest(name, names)
 }
 
 func (s *Store) fail(status int, err error) error {
@@ -280,7 +290,7 @@ func (s Stores) stale() bool {
 // fails with a *NotFoundError, or with the errors of the stores that could not
 // be asked where the others do not have it.
 func (s Stores) Lookup(ctx context.Context, name string) (schema.TemplateStoreEntry, *Store, error) {
-	_, listErr := s.List(ctx) // all at once: one that is slow costs only once
+	entries, listErr := s.List(ctx) // all at once: one that is slow costs only once
 	for _, store := range s {
 		e, err := store.Lookup(ctx, name)
 		if err == nil {
@@ -294,5 +304,5 @@ func (s Stores) Lookup(ctx context.Context, name string) (schema.TemplateStoreEn
 	if len(s) == 1 {
 		where = s[0].place()
 	}
-	return schema.TemplateStoreEntry{}, nil, &NotFoundError{Name: name, Where: where}
+	return schema.TemplateStoreEntry{}, nil, &NotFoundError{Name: name, Where: where, Near: nearest(entries, name)}
 }

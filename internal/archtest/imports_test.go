@@ -18,8 +18,8 @@ func ours() map[string][]string {
 	return map[string][]string{
 		"cmd/faas-cli":          {"commands", "internal/term"},
 		"commands":              {"*"},
-		"stack":                 {"schema", "schema/value", "internal/atomicfile"},
-		"templates":             {"schema", "internal/atomicfile", "internal/filelock", "internal/git"},
+		"stack":                 {"schema", "schema/value", "internal/atomicfile", "internal/spelling"},
+		"templates":             {"schema", "internal/atomicfile", "internal/filelock", "internal/git", "internal/spelling"},
 		"builder":               {"schema", "stack", "templates", "internal/engine", "internal/atomicfile", "internal/filelock", "internal/registry"},
 		"gateway":               {"schema"},
 		"schema":                {},
@@ -38,6 +38,7 @@ func ours() map[string][]string {
 		"internal/atomicfile":   {},
 		"internal/filelock":     {},
 		"internal/loopback":     {},
+		"internal/spelling":     {},
 		"internal/gatewaytest":  {"schema"},
 		"internal/gatewaysuite": {"gateway", "schema"},
 		"internal/plugin":       {"internal/atomicfile"},
