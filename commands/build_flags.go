@@ -110,16 +110,16 @@ const (
 
 // register adds --builder.
 func (b *builderName) register(cmd *cobra.Command) {
-	choiceVar(cmd.Flags(), b, "builder", "", "`builder` that makes the images; native needs no container engine", builderAuto, builderDocker, builderNative)
+	choiceVar(cmd.Flags(), b, "builder", "", "make images with this `builder`, of which native needs no container engine", builderAuto, builderDocker, builderNative)
 }
 
 // register adds all flags but those of the remote builder.
 func (o *buildFlags) register(cmd *cobra.Command) {
 	f := cmd.Flags()
-	f.StringVar(&o.image, "image", "", "build one function without a stack file: its `image`")
-	f.StringVar(&o.handler, "handler", "", "… the `folder` of its handler")
-	f.StringVar(&o.name, "name", "", "… its `name`")
-	f.StringVar(&o.lang, "lang", "", "… its `template`, or dockerfile")
+	f.StringVar(&o.image, "image", "", "build one function without a stack file, as `image`")
+	f.StringVar(&o.handler, "handler", "", "with --image: the `folder` of its handler")
+	f.StringVar(&o.name, "name", "", "with --image: its `name`")
+	f.StringVar(&o.lang, "lang", "", "with --image: its `template`, or dockerfile")
 
 	f.StringArrayVarP(&o.args, "build-arg", "b", nil, "build argument `KEY=VALUE` (repeatable)")
 	f.StringArrayVarP(&o.options, "build-option", "o", nil, "build `option` that the template defines (repeatable)")

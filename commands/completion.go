@@ -21,10 +21,10 @@ func newCompletionCmd(env *Env) *cobra.Command {
 		Long: `Print a script that completes commands, flags and names (functions, namespaces,
 secrets, templates, the store) in bash, zsh, fish or PowerShell.
 
-  bash        source <(faas-cli completion bash)
-  zsh         faas-cli completion zsh > "${fpath[1]}/_faas-cli"
-  fish        faas-cli completion fish > ~/.config/fish/completions/faas-cli.fish
-  PowerShell  faas-cli completion powershell | Out-String | Invoke-Expression`,
+  bash       source <(faas-cli completion bash)
+  zsh        faas-cli completion zsh > "${fpath[1]}/_faas-cli"
+  fish       faas-cli completion fish > ~/.config/fish/completions/faas-cli.fish
+  PowerShell faas-cli completion powershell | Out-String | Invoke-Expression`,
 		Example:   "  faas-cli completion bash\n  faas-cli completion --shell zsh",
 		ValidArgs: shells(),
 		Args:      atMostOne,

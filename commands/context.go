@@ -22,8 +22,8 @@ A command uses, in this order: --gateway, --context or OPENFAAS_CONTEXT, the
 stack file's gateway unless it is the default one, OPENFAAS_URL, the current
 context, the local platform if it runs, http://127.0.0.1:8080.
 
-For the namespace that is: --namespace, the function's in the stack file, the
-context's, OPENFAAS_NS, none.`,
+The namespace is --namespace, or else the function's in the stack file, the
+context's, OPENFAAS_NS, or none.`,
 		"  faas-cli context add prod --gateway https://of.example.com --namespace shop\n  faas-cli context use prod",
 		newContextAddCmd(env),
 		newContextCurrentCmd(env),

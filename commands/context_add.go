@@ -26,7 +26,7 @@ func newContextAddCmd(env *Env) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "add NAME",
 		Short: "Give a gateway a name",
-		Long:  "Give a gateway a name, with a namespace and TLS settings. The first one becomes the\ncurrent context.",
+		Long:  "Give a gateway a name, with a namespace and TLS settings. The first one becomes\nthe current context.",
 		Example: `  faas-cli context add dev --gateway http://127.0.0.1:8080
   faas-cli context add prod --gateway https://of.example.com --namespace shop --ca-file ca.pem --use
   faas-cli context add dev --gateway http://127.0.0.1:8080 --output json`,

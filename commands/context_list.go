@@ -13,7 +13,7 @@ func newContextListCmd(env *Env) *cobra.Command {
 		Use:     "list",
 		Aliases: []string{"ls"},
 		Short:   "List the contexts",
-		Long:    "List the contexts in the order in which they were added; * marks the current one.",
+		Long:    "List the contexts in the order they were added in; * marks the current one.",
 		Example: "  faas-cli context list\n  faas-cli context list --output json",
 		Args:    noArgs,
 		RunE:    func(*cobra.Command, []string) error { return runContextList(env, format) },

@@ -22,7 +22,7 @@ func newContextUseCmd(env *Env) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:     "use NAME",
 		Short:   "Choose the current context",
-		Long:    "Choose the context that commands use when nothing else names a gateway, or none with\n--none.",
+		Long:    "Choose the context that commands use when nothing else names a gateway, or none\nwith --none.",
 		Example: "  faas-cli context use prod\n  faas-cli context use --none\n  faas-cli context use prod --output json",
 		Args:    atMostOne,
 		RunE: func(cmd *cobra.Command, args []string) error {

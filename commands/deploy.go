@@ -34,7 +34,7 @@ A function that exists is updated by rolling update, any other is created. All
 functions are checked before the first is sent; then several are sent at once,
 and all are tried, also when one fails.`,
 		Example: `  faas-cli deploy
-  faas-cli deploy -f stack.yaml --filter "api-*" --tag sha --wait
+  faas-cli deploy -f stack.yaml --filter 'api-*' --tag sha --wait
   faas-cli deploy --image ghcr.io/openfaas/figlet:latest --name figlet
   faas-cli deploy --dry-run --output json`,
 		Args: noArgs,

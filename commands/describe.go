@@ -27,7 +27,7 @@ func newDescribeCmd(env *Env) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:     "describe NAME",
 		Short:   "Describe a deployed function",
-		Long:    "Show what the gateway knows of a function: its state, settings, use and URLs.",
+		Long:    "Show what the gateway knows of a function: its state, settings, usage and URLs.",
 		Example: "  faas-cli describe hello\n  faas-cli describe hello --namespace dev --output json",
 		Args:    exactArgs("the NAME of the function"),
 		RunE: func(cmd *cobra.Command, args []string) error {

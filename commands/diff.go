@@ -36,7 +36,7 @@ func newDiffCmd(env *Env) *cobra.Command {
 		Short: "Show how the stack file and the gateway differ",
 		Long: `Compare the functions of the stack file with those that are deployed, and
 exit with 1 if they differ. Functions that only the gateway has are not shown.
-Variables count as --env says, amounts of memory and CPU by their size.`,
+Memory and CPU are compared as amounts, so that 1Gi is 1024Mi.`,
 		Example: `  faas-cli diff
   faas-cli diff --filter 'api-*' --env all
   faas-cli diff --tag sha --output json

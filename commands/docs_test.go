@@ -2,12 +2,15 @@ package commands
 
 import (
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/faas-cli/faas-cli/internal/term"
 )
 
 // TestDocs runs the examples of docs/stack.md: a block "yaml FILE" is a file, a
@@ -93,4 +96,51 @@ func docScript(page string) string {
 		}
 	}
 	return commands.String() + files.String()
+}
+
+// TestDocsAreCommandLines holds that each command line in a code block of the
+// README and of docs can be typed: command, flags and arguments exist.
+func TestDocsAreCommandLines(t *testing.T) {
+	t.Parallel()
+	pages, err := filepath.Glob("../docs/*.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	env := &Env{Term: term.Test(strings.NewReader(""), io.Discard, io.Discard)}
+	seen := 0
+	for _, page := range append(pages, "../README.md") {
+		data, err := os.ReadFile(page)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, line := range codeLines(string(data)) {
+			for _, words := range calls(line) {
+				seen++
+				if err := parses(newRootCmd(env, ""), followFlag(words)); err != nil {
+					t.Errorf("%s: faas-cli %q: %v", page, words, err)
+				}
+			}
+		}
+	}
+	if seen < 50 {
+		t.Errorf("only %d command lines were found", seen)
+	}
+}
+
+// codeLines returns the lines of a page's code blocks, fenced or indented, as
+// a shell would read them: less comments and prompts, continued lines joined.
+func codeLines(page string) []string {
+	var lines []string
+	fenced := false
+	for line := range strings.Lines(strings.ReplaceAll(page, "\\\n", " ")) {
+		if strings.HasPrefix(line, "```") {
+			fenced = !fenced
+			continue
+		}
+		if code, indented := strings.CutPrefix(line, "    "); fenced || indented {
+			code, _, _ = strings.Cut(strings.TrimPrefix(code, "$ "), " #")
+			lines = append(lines, code)
+		}
+	}
+	return lines
 }

@@ -75,7 +75,7 @@ func (o *stackFlags) register(cmd *cobra.Command) {
 	o.registerFile(cmd)
 	f := cmd.Flags()
 	f.BoolVar(&o.envsubst, "envsubst", true, "substitute ${VAR} in the stack file")
-	f.StringArrayVar(&o.envFiles, "env-file", nil, "dotenv `file` whose variables are substituted before those of the environment (repeatable)")
+	f.StringArrayVar(&o.envFiles, "env-file", nil, "dotenv `file` with variables to substitute, which win over those of the environment (repeatable)")
 	f.StringVar(&o.envName, "env-name", "", "overlay stack.`NAME`.yaml beside the stack file (default $OPENFAAS_ENV)")
 	f.BoolVar(&o.strict, "strict", false, "make unknown keys, bad values and unset variables of the stack file errors")
 }

@@ -74,7 +74,7 @@ allows it, and there is no time limit but --timeout.`,
 	f.BoolVarP(&o.async, "async", "a", false, "put the call into the queue and return at once")
 	f.StringVar(&o.callback, "callback", "", "`URL` that the result of an asynchronous call is sent to")
 	f.StringVar(&o.sign, "sign", "", "name of the `header` for an HMAC of the body (with --key)")
-	f.StringVar(&o.key, "key", "", "`key` of that HMAC")
+	f.StringVar(&o.key, "key", "", "`key` of the HMAC (with --sign)")
 	f.BoolVar(&o.auth, "auth", false, "get a token for the function first, for gateways with IAM")
 	f.BoolVarP(&o.include, "include", "i", false, "print the answer's status and headers on standard error")
 	f.DurationVar(&o.timeout, "timeout", 0, "longest `time` for the whole call; 0 is no limit")

@@ -30,7 +30,7 @@ func newListCmd(env *Env) *cobra.Command {
 		Use:     "list",
 		Aliases: []string{"ls"},
 		Short:   "List deployed functions",
-		Long:    "List the functions deployed in a namespace, by name unless --sort says otherwise.",
+		Long:    "List the functions deployed in a namespace, by name unless --sort says\notherwise.",
 		Example: `  faas-cli list
   faas-cli list --all-namespaces --sort invocations
   faas-cli list --namespace dev --output json`,

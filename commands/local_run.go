@@ -72,12 +72,13 @@ With --watch functions are built and started again when their files change.`,
 	o.stack.registerSelection(cmd)
 	o.build.register(cmd)
 	f := cmd.Flags()
+	f.Lookup("print").Usage = "print the docker run command that does the same, and stop"
 	f.BoolVar(&o.buildIt, "build", true, "build the function first")
 	f.StringToStringVarP(&o.env, "env", "e", nil, "environment variable `KEY=VALUE`, several with commas (repeatable)")
 	f.Lookup("env").DefValue = "" // pflag would show []
 	f.StringVar(&o.network, "network", "", "`network` of the container")
 	f.IntVarP(&o.port, "port", "p", 8080, "`port` of this machine to listen on")
-	f.StringVar(&o.host, "host", loopbackHost, "`address` of this machine to listen on; others than the loopback address let other machines call the function")
+	f.StringVar(&o.host, "host", loopbackHost, "`address` of this machine to listen on; any but the loopback address lets other machines call the function")
 	f.BoolVar(&o.all, "all", false, "run every function, behind one port")
 	o.runtime.register(cmd)
 	f.IntVar(&o.debugPort, "debug-port", 0, "run the function under the debugger of its template, which listens on `port` of this machine")

@@ -14,7 +14,7 @@ func newLocalSuperviseCmd(env *Env) *cobra.Command {
 		Use:     superviseName,
 		Hidden:  true,
 		Short:   "Keep a function that runs as a process",
-		Long:    "Keep a function that runs as a process. The platform starts this; it is of no use by hand.",
+		Long:    "Keep a function that runs as a process. The platform starts this; it is of no\nuse by hand.",
 		Example: "  (started by the platform)",
 		Args:    cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {

@@ -39,7 +39,7 @@ go to the registries that their names say. Layers that a registry has are not
 sent again. All images are tried, also when one fails.`,
 		Example: `  faas-cli push
   faas-cli push -f hello.yml --tag sha
-  faas-cli push --parallel 8 --filter "api-*"`,
+  faas-cli push --parallel 8 --filter 'api-*'`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			o.stack.complete(cmd)

@@ -26,7 +26,7 @@ func newRemoveCmd(env *Env) *cobra.Command {
 --filter or --regex leave. All are tried, also when one fails. Those of a stack
 file that are not deployed are no error.`,
 		Example: `  faas-cli remove hello
-  faas-cli remove -f stack.yaml --filter "api-*"
+  faas-cli remove -f stack.yaml --filter 'api-*'
   faas-cli remove --output json`,
 		Args: optionalArg("the NAME of a function"),
 		RunE: func(cmd *cobra.Command, args []string) error {

@@ -23,8 +23,8 @@ func newScaleCmd(env *Env) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "scale NAME N",
 		Short: "Set the number of a function's replicas",
-		Long: `Set the number of a function's replicas. With 0 it stops, and most gateways start
-it again with the next invocation.`,
+		Long: `Set the number of a function's replicas. With 0 it stops, and most gateways
+start it again with the next invocation.`,
 		Example: "  faas-cli scale hello 3 --wait\n  faas-cli scale hello 0\n  faas-cli scale hello 2 --output json",
 		Args:    exactArgs("the NAME of the function", "the number N of replicas"),
 		RunE: func(cmd *cobra.Command, args []string) error {

@@ -24,9 +24,9 @@ func newSecretKeygenCmd(env *Env) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "keygen",
 		Short: "Make a key pair for sealed secrets",
-		Long: `Make a key pair for sealed secrets: FILE, to be kept, and FILE.pub, to give to those
-who seal. What was sealed for a lost private key is lost, so existing files are
-kept unless --force says otherwise.`,
+		Long: `Make a key pair for sealed secrets: FILE, to be kept, and FILE.pub, to give to
+those who seal. What was sealed for a lost private key is lost, so existing
+files are kept unless --force says otherwise.`,
 		Example: "  faas-cli secret keygen\n  faas-cli secret keygen --output ~/keys/builder --json",
 		Args:    noArgs,
 		RunE:    func(*cobra.Command, []string) error { return runSecretKeygen(env, o) },

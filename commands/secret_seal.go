@@ -32,8 +32,8 @@ func newSecretSealCmd(env *Env) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "seal PUBLIC-KEY-FILE",
 		Short: "Seal secrets for the owner of a key",
-		Long: `Write an envelope with secrets that only the owner of the key can open. The names
-of the secrets are in the clear.`,
+		Long: `Write an envelope with secrets that only the owner of the key can open. The
+names of the secrets are in the clear.`,
 		Example: `  faas-cli secret seal key.pub --from-literal api_key=s3cret --from-file npmrc=$HOME/.npmrc`,
 		Args:    exactArgs("the FILE of a public key"),
 		RunE: func(_ *cobra.Command, args []string) error {

@@ -27,8 +27,8 @@ func newSecretUnsealCmd(env *Env) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "unseal PRIVATE-KEY-FILE",
 		Short: "Print sealed secrets",
-		Long: `Print the secrets of an envelope as NAME=VALUE lines by name, or the bare value of
-one with --key.
+		Long: `Print the secrets of an envelope as NAME=VALUE lines by name, or the bare value
+of one with --key.
 
 JSON and YAML cannot hold bytes that are not text; such a value is an error
 there, and --key prints it as it is.`,

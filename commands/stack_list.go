@@ -27,7 +27,7 @@ func newStackListCmd(env *Env) *cobra.Command {
 		Use:     "list",
 		Aliases: []string{"ls"},
 		Short:   "List the functions of the stack file",
-		Long:    "List the functions of the stack file in its order, with template, image, namespace, size of the handler and secrets.",
+		Long:    "List the functions of the stack file in its order, with template, image,\nnamespace, size of the handler and secrets.",
 		Example: "  faas-cli stack list\n  faas-cli stack list --filter 'api-*' --output json",
 		Args:    noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {

@@ -18,7 +18,7 @@ func newStackRenameCmd(env *Env) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:     "rename OLD NEW",
 		Short:   "Rename a function of the stack file",
-		Long:    "Rename a function of the stack file. Its handler, image and what is deployed keep their names.",
+		Long:    "Rename a function of the stack file. Its handler, image and what is deployed\nkeep their names.",
 		Example: "  faas-cli stack rename api users-api",
 		Args:    exactArgs("the old name", "the new name"),
 		RunE: func(cmd *cobra.Command, args []string) error {

@@ -21,9 +21,9 @@ func newStackSetCmd(env *Env) *cobra.Command {
 		Short: "Change values of the stack file",
 		Long: `Change or add values of the stack file. A PATH is
 
-  functions.NAME.KEY                such as image, handler, skip_build
-  functions.NAME.KEY.ENTRY          of environment, labels, annotations, limits, …
-  functions.NAME.secrets            and other lists, values separated by commas
+  functions.NAME.KEY           such as image, handler, skip_build
+  functions.NAME.KEY.ENTRY     of environment, labels, annotations, limits, …
+  functions.NAME.secrets       and other lists, values separated by commas
   provider.gateway
 
 All changes are made, or none.`,

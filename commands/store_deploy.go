@@ -25,8 +25,8 @@ func newStoreDeployCmd(env *Env, store *storeFlags) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "deploy NAME",
 		Short: "Deploy a function of the store",
-		Long: `Deploy a function of the store, which is given by its name or its title. What the
-flags say goes before what the store says.`,
+		Long: `Deploy a function of the store, given by its name or its title. Flags win over
+what the store says.`,
 		Example: `  faas-cli store deploy figlet
   faas-cli store deploy nodeinfo --name info --env verbose=true --namespace dev`,
 		Args: exactArgs("the NAME or title of a function"),

@@ -22,7 +22,7 @@ func newStoreDescribeCmd(env *Env, store *storeFlags) *cobra.Command {
 		Use:     "describe NAME",
 		Aliases: []string{"inspect"},
 		Short:   "Show what the store knows of a function",
-		Long:    "Show what the store knows of a function, which is given by its name or its title.",
+		Long:    "Show what the store knows of a function, given by its name or its title.",
 		Example: "  faas-cli store describe figlet\n  faas-cli store inspect \"Node Info\" --output json",
 		Args:    exactArgs("the NAME or title of a function"),
 		RunE: func(cmd *cobra.Command, args []string) error {

@@ -31,7 +31,7 @@ func newTemplateCacheListCmd(env *Env) *cobra.Command {
 		Use:     "list",
 		Aliases: []string{"ls"},
 		Short:   "List what is in the cache",
-		Long:    "List the contents in the cache, the most recently used first.",
+		Long:    "List what is in the cache, most recently used first.",
 		Example: "  faas-cli template cache list\n  faas-cli template cache list --output json",
 		Args:    noArgs,
 		RunE:    func(*cobra.Command, []string) error { return runTemplateCacheList(env, format) },
@@ -68,7 +68,7 @@ func newTemplateCachePruneCmd(env *Env) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:     "prune",
 		Short:   "Remove what was not used lately",
-		Long:    "Remove from the cache what was not used for a time; with --older-than 0 all of it.",
+		Long:    "Remove from the cache what was not used for a time; with --older-than 0 all of\nit.",
 		Example: "  faas-cli template cache prune\n  faas-cli template cache prune --older-than 0",
 		Args:    noArgs,
 		RunE: func(*cobra.Command, []string) error {

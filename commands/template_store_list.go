@@ -27,7 +27,7 @@ func newTemplateStoreListCmd(env *Env) *cobra.Command {
 		Aliases: []string{"ls"},
 		Short:   "List the templates of the store",
 		Long: `List the templates of the store: recommended ones first, then official ones,
-then by name. The JSON form has those of all platforms.`,
+then by name. JSON and YAML have the templates of all platforms.`,
 		Example: "  faas-cli template store list\n  faas-cli template store list --recommended --verbose\n  faas-cli template store list --platform arm64",
 		Args:    noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {

@@ -5,9 +5,11 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
+	"unicode/utf8"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -31,6 +33,11 @@ func TestEveryCommandExplainsItself(t *testing.T) {
 			}
 			if !strings.Contains(cmd.Example, "faas-cli") {
 				t.Errorf("%s: no Example", cmd.CommandPath())
+			}
+			for line := range strings.Lines(cmd.Long) {
+				if n := utf8.RuneCountInString(strings.TrimSuffix(line, "\n")); n > 80 {
+					t.Errorf("%s: a line of Long has %d columns, want 80 at most: %s", cmd.CommandPath(), n, line)
+				}
 			}
 		}
 		if cmd.Args == nil && !cmd.DisableFlagParsing {
@@ -61,6 +68,62 @@ func TestEveryCommandExplainsItself(t *testing.T) {
 	}
 	walk(newRootCmd(env, ""))
 }
+
+// TestExamplesAreCommandLines holds that whatever help shows can be typed:
+// each command, flag and number of arguments exists.
+func TestExamplesAreCommandLines(t *testing.T) {
+	t.Parallel()
+	env := &Env{Term: term.Test(strings.NewReader(""), io.Discard, io.Discard)}
+	var walk func(cmd *cobra.Command)
+	walk = func(cmd *cobra.Command) {
+		for line := range strings.Lines(cmd.Example) {
+			for _, words := range calls(line) {
+				if err := parses(newRootCmd(env, ""), followFlag(words)); err != nil && !errors.Is(err, pflag.ErrHelp) {
+					t.Errorf("example of %s: faas-cli %q: %v", cmd.CommandPath(), words, err)
+				}
+			}
+		}
+		for _, sub := range cmd.Commands() {
+			walk(sub)
+		}
+	}
+	walk(newRootCmd(env, ""))
+}
+
+// parses says why the arguments are no command line, short of running it.
+func parses(root *cobra.Command, args []string) error {
+	cmd, args, err := root.Find(args)
+	if err != nil {
+		return err
+	}
+	if err := cmd.ParseFlags(args); err != nil {
+		return err
+	}
+	return cmd.ValidateArgs(cmd.Flags().Args())
+}
+
+// calls returns the arguments of each faas-cli in a line of shell.
+func calls(line string) [][]string {
+	var all [][]string
+	words, called := []string(nil), false
+	for _, word := range append(shellWord.FindAllString(line, -1), ";") {
+		switch {
+		case strings.Trim(word, "|&;()<>$") == "": // the call ends, or the rest is the shell's
+			if called {
+				all = append(all, words)
+			}
+			words, called = nil, false
+		case called:
+			words = append(words, strings.Trim(word, `"'`))
+		default:
+			called = word == "faas-cli"
+		}
+	}
+	return all
+}
+
+// shellWord is an operator of the shell, or a word with its quoted parts.
+var shellWord = regexp.MustCompile(`[|&;()<>]+|\$\(|('[^']*'|"[^"]*"|[^\s|&;()<>'"])+`)
 
 // TestHelpListsOnlyWhatActs holds that help has no flags that the command
 // ignores, while all commands take them, as with the original.

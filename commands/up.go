@@ -45,7 +45,7 @@ With --watch the functions whose files change are brought up again until
 Ctrl-C.`,
 		Example: `  faas-cli up
   faas-cli up -f hello.yml --wait
-  faas-cli up --filter "api-*" --tag sha --gateway https://gw.example.com
+  faas-cli up --filter 'api-*' --tag sha --gateway https://gw.example.com
   faas-cli up --publish --platforms linux/amd64,linux/arm64
   faas-cli up --watch`,
 		Args: noArgs,
