@@ -27,25 +27,39 @@ func TestDockerContainers(t *testing.T) {
 	t.Parallel()
 	image := enginetest.Name("faas-cli-test/function") + ":1"
 	enginetest.FunctionImage(t, enginetest.Connect(t), image)
-	containerScripts(t, "containers", image, nil)
+	containerScripts(t, scriptsIn(t, "containers"), image, nil)
 }
 
-// TestDockerEngineStops runs the scripts of testdata/engine, which stop and start an engine of their own. What they run
-// with nsenter --net=$NETWORK can reach its containers.
+// TestDockerEngineStops runs the scripts of testdata/engine, which each stop and start an engine of their own. What they
+// run with nsenter --net=$NETWORK can reach its containers.
 func TestDockerEngineStops(t *testing.T) {
 	t.Parallel()
-	d := enginetest.NewDaemon(t)
-	image := enginetest.Name("faas-cli-test/function") + ":1"
-	enginetest.FunctionImage(t, d.Connect(t), image)
-	containerScripts(t, "engine", image, d)
+	for _, script := range scriptsIn(t, "engine") {
+		t.Run(strings.TrimSuffix(filepath.Base(script), ".txtar"), func(t *testing.T) {
+			t.Parallel()
+			d := enginetest.NewDaemon(t)
+			image := enginetest.Name("faas-cli-test/function") + ":1"
+			enginetest.FunctionImage(t, d.Connect(t), image)
+			containerScripts(t, []string{script}, image, d)
+		})
+	}
 }
 
-func containerScripts(t *testing.T, dir, image string, d *enginetest.Daemon) {
+// scriptsIn lists the scripts of a folder of testdata.
+func scriptsIn(t *testing.T, dir string) []string {
+	scripts, err := filepath.Glob(filepath.Join("testdata", dir, "*.txtar"))
+	if err != nil || len(scripts) == 0 {
+		t.Fatalf("no scripts in testdata/%s: %v", dir, err)
+	}
+	return scripts
+}
+
+func containerScripts(t *testing.T, files []string, image string, d *enginetest.Daemon) {
 	cmds := scriptCommands()
 	cmds["engine"] = func(ts *testscript.TestScript, neg bool, args []string) { scriptEngine(t, d, ts, neg, args) }
 	t.Run("scripts", func(t *testing.T) { // ends before the engine does
 		testscript.Run(t, testscript.Params{
-			Dir: filepath.Join("testdata", dir), RequireExplicitExec: true, RequireUniqueNames: true, Cmds: cmds,
+			Files: files, RequireExplicitExec: true, RequireUniqueNames: true, Cmds: cmds,
 			Setup: func(env *testscript.Env) error {
 				if err := setupScript(env); err != nil {
 					return err

@@ -3,6 +3,7 @@ package commands
 import (
 	"context"
 	"fmt"
+	"maps"
 	"net"
 	"net/http"
 	"net/http/httputil"
@@ -29,7 +30,7 @@ type localFront struct {
 	served   sync.WaitGroup
 
 	mu        sync.RWMutex
-	addresses map[string]string // by function
+	addresses map[string]string // by function; empty: it does not run
 }
 
 // newLocalFront listens and serves.
@@ -76,35 +77,41 @@ func (f *localFront) guard(next http.Handler) http.Handler {
 			http.Error(w, err.Error(), http.StatusForbidden)
 			return
 		}
-		if address, _ := f.find(r.URL); address == "" {
+		switch address, _, known := f.find(r.URL); {
+		case !known:
 			http.Error(w, "no such function; paths are /function/NAME", http.StatusNotFound)
+			return
+		case address == "":
+			http.Error(w, "the function does not run", http.StatusBadGateway)
 			return
 		}
 		next.ServeHTTP(w, r)
 	})
 }
 
-// find returns where the function of a request is, and the path it gets.
-func (f *localFront) find(u *url.URL) (address, path string) {
+// find returns where the function of a request is, empty if it does not run, and
+// the path it gets.
+func (f *localFront) find(u *url.URL) (address, path string, known bool) {
 	f.mu.RLock()
 	defer f.mu.RUnlock()
 	if !f.all {
 		for _, address := range f.addresses {
-			return address, u.EscapedPath()
+			return address, u.EscapedPath(), true
 		}
-		return "", ""
+		return "", "", true
 	}
 	rest, ok := strings.CutPrefix(u.EscapedPath(), "/function/")
 	if !ok {
-		return "", ""
+		return "", "", false
 	}
 	name, path, _ := strings.Cut(rest, "/")
 	name, _, _ = strings.Cut(name, ".") // NAME.NAMESPACE
-	return f.addresses[name], "/" + path
+	address, known = f.addresses[name]
+	return address, "/" + path, known
 }
 
 func (f *localFront) rewrite(p *httputil.ProxyRequest) {
-	address, path := f.find(p.In.URL)
+	address, path, _ := f.find(p.In.URL)
 	p.Out.URL.Scheme, p.Out.URL.Host = "http", address
 	if u, err := url.Parse(path); err == nil {
 		p.Out.URL.Path, p.Out.URL.RawPath = u.Path, u.RawPath
@@ -123,11 +130,18 @@ func (f *localFront) add(name, address string) string {
 	return f.base
 }
 
-// remove makes a function unreachable.
-func (f *localFront) remove(name string) {
+// stopped says that a function does not run, so that nobody waits for it.
+func (f *localFront) stopped(name string) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	delete(f.addresses, name)
+	f.addresses[name] = ""
+}
+
+// keep forgets the functions that are no longer there.
+func (f *localFront) keep(there func(name string) bool) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	maps.DeleteFunc(f.addresses, func(name, _ string) bool { return !there(name) })
 }
 
 // close ends the listener and the requests in flight.

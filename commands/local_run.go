@@ -123,29 +123,42 @@ func runLocalRun(ctx context.Context, env *Env, o localRunOptions) error {
 		return err
 	}
 	defer r.close(ctx)
-	if err := r.bring(ctx, run); err != nil {
+	started, err := r.bring(ctx, run)
+	if err != nil {
 		return err
 	}
-	return r.wait(ctx)
+	return r.wait(ctx, started)
 }
 
 // bring builds the functions and starts them. What is missing to run them is
-// found first: a build may take long.
-func (r *localRunner) bring(ctx context.Context, run *localRun) error {
+// found first: a build may take long. With --watch one that fails keeps no other
+// from running, else it is the end of all. Those that were started may have
+// ended.
+func (r *localRunner) bring(ctx context.Context, run *localRun) (started []*localReplica, err error) {
 	if err := r.checkTools(ctx, run.specs); err != nil {
-		return err
+		return nil, err
 	}
+	var errs []error
 	if r.o.buildIt {
-		if err := r.env.buildLocalRun(ctx, r.o, run); err != nil {
-			return err
+		err := r.env.buildLocalRun(ctx, r.o, run)
+		if err != nil && (!r.o.watch || ctx.Err() != nil) {
+			return nil, err
 		}
+		errs = append(errs, err)
 	}
 	for _, s := range run.specs {
-		if err := r.start(ctx, s); err != nil {
-			return err
+		l, err := r.start(ctx, s)
+		if l != nil {
+			started = append(started, l)
+		}
+		switch {
+		case r.o.watch:
+			errs = append(errs, err)
+		case err != nil && !errors.Is(err, errEnded):
+			return nil, err
 		}
 	}
-	return nil
+	return started, errors.Join(errs...)
 }
 
 // watchLocally runs the functions until Ctrl-C and starts those again whose
@@ -173,7 +186,8 @@ func (e *Env) watchLocally(ctx context.Context, o localRunOptions) error {
 			}
 			r.stopOthers(ctx, run)
 			run.keep(names)
-			return r.bring(ctx, run)
+			_, err = r.bring(ctx, run)
+			return err
 		},
 	})
 }
@@ -237,7 +251,8 @@ func (e *Env) planLocalRun(ctx context.Context, o localRunOptions) (*localRun, e
 	return run, errors.Join(errs...)
 }
 
-// buildLocalRun builds what is run, for this machine.
+// buildLocalRun builds what is run, for this machine. What cannot be built is no
+// longer in run.
 func (e *Env) buildLocalRun(ctx context.Context, o localRunOptions, run *localRun) error {
 	to := e.localRunTarget()
 	o.build.debuggable = o.debugPort != 0
@@ -246,7 +261,14 @@ func (e *Env) buildLocalRun(ctx context.Context, o localRunOptions, run *localRu
 		return err
 	}
 	defer work.Close() //nolint:errcheck // folders that were read
-	_, err = e.runStages(ctx, o.build.show, run.jobs, o.build.stages()...)
+	outcomes, err := e.runStages(ctx, o.build.show, run.jobs, o.build.stages()...)
+	built := []string{}
+	for _, out := range outcomes {
+		if out.Status != "failed" && out.Status != "cancelled" {
+			built = append(built, out.Name)
+		}
+	}
+	run.keep(built)
 	return err
 }
 

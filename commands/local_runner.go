@@ -58,6 +58,7 @@ type localRunner struct {
 	mu      sync.Mutex
 	running []*localReplica // in the order of their first start
 	logs    sync.WaitGroup
+	ends    sync.WaitGroup
 }
 
 // localReplica is a function that runs.
@@ -67,6 +68,8 @@ type localReplica struct {
 	runtime runtime.Runtime
 	stopLog context.CancelFunc
 	logDone chan struct{}
+	stopped chan struct{} // closed before it is stopped
+	ended   chan struct{} // closed when it has ended, and that was told if nobody stopped it
 }
 
 func (e *Env) newLocalRunner(ctx context.Context, o localRunOptions) (*localRunner, error) {
@@ -205,10 +208,11 @@ func (r *localRunner) runtimeOf(ctx context.Context, image string) (rt runtime.R
 	return r.docker, digest, err
 }
 
-// start starts a function, in place of what runs under its name.
-func (r *localRunner) start(ctx context.Context, s localSpec) error {
+// start starts a function, in place of what runs under its name. With errEnded
+// it also returns the function.
+func (r *localRunner) start(ctx context.Context, s localSpec) (*localReplica, error) {
 	name := s.job.fn.Name
-	fail := func(err error) error { return fmt.Errorf("run %s: %w", name, err) }
+	fail := func(err error) (*localReplica, error) { return nil, fmt.Errorf("run %s: %w", name, err) }
 	rt, digest, err := r.runtimeOf(ctx, s.job.image)
 	if err != nil {
 		return fail(err)
@@ -236,25 +240,19 @@ func (r *localRunner) start(ctx context.Context, s localSpec) error {
 	for _, note := range rt.Notes(spec) {
 		r.env.warnf("%s", note)
 	}
-	r.stop(ctx, name)
+	r.stopNamed(ctx, name)
 	replica, err := rt.Start(ctx, spec)
 	if err != nil {
-		return portTaken(fail(err), "--port", r.o.port)
+		return fail(portTaken(err, "--port", r.o.port))
 	}
-	l := &localReplica{name: name, replica: replica, runtime: rt, logDone: make(chan struct{})}
-	var logCtx context.Context
-	logCtx, l.stopLog = context.WithCancel(context.WithoutCancel(ctx))
-	r.logs.Go(func() { r.showLogs(logCtx, l) })
-	r.mu.Lock()
-	r.running = append(r.running, l)
-	r.mu.Unlock()
-
+	l := r.follow(ctx, name, rt, replica)
 	healthy, cancel := context.WithTimeoutCause(ctx, healthyWithin, errors.New("it does not answer its health check"))
 	defer cancel()
 	if err := runtime.WaitHealthy(healthy, &http.Client{Transport: r.env.Transport}, replica, ""); err != nil {
 		var ended *runtime.ExitError
 		if errors.As(err, &ended) {
-			return nil // wait says how it ended
+			<-l.ended
+			return l, fmt.Errorf("run %s: %w", name, errEnded)
 		}
 		return fail(err)
 	}
@@ -268,7 +266,45 @@ func (r *localRunner) start(ctx context.Context, s localSpec) error {
 	if r.o.debugPort != 0 {
 		r.env.progressf("Its debugger (%s) listens on %s:%d", s.debugging.debugger, loopbackHost, r.o.debugPort)
 	}
-	return nil
+	return l, nil
+}
+
+// errEnded: how a function ended is told already.
+var errEnded = errors.New("it ended before it could be called")
+
+// follow shows what the function writes, and its end.
+func (r *localRunner) follow(ctx context.Context, name string, rt runtime.Runtime, replica runtime.Replica) *localReplica {
+	l := &localReplica{
+		name: name, replica: replica, runtime: rt,
+		logDone: make(chan struct{}), stopped: make(chan struct{}), ended: make(chan struct{}),
+	}
+	ctx = context.WithoutCancel(ctx) // until it is stopped
+	var logCtx context.Context
+	logCtx, l.stopLog = context.WithCancel(ctx)
+	r.logs.Go(func() { r.showLogs(logCtx, l) })
+	r.mu.Lock()
+	r.running = append(r.running, l)
+	r.mu.Unlock()
+	r.ends.Go(func() { r.awaitEnd(ctx, l) })
+	return l
+}
+
+// awaitEnd tells that a function has ended by itself, after all that it wrote.
+func (r *localRunner) awaitEnd(ctx context.Context, l *localReplica) {
+	defer close(l.ended)
+	select {
+	case <-l.stopped:
+		return
+	case <-l.replica.Done():
+	}
+	if !r.stop(ctx, l) {
+		return
+	}
+	again := ""
+	if r.o.watch {
+		again = "; its next change starts it again"
+	}
+	r.env.progressf("%s ended: %s%s", l.name, l.replica.Exit(), again)
 }
 
 // keepPort makes the port that was free at the first start that of all later
@@ -323,22 +359,20 @@ func (r *localRunner) showLogs(ctx context.Context, l *localReplica) {
 
 // wait returns when all functions have ended, with the exit code of the first
 // that failed, or when ctx ends, which is the normal end.
-func (r *localRunner) wait(ctx context.Context) error {
+func (r *localRunner) wait(ctx context.Context, all []*localReplica) error {
 	code := 0
-	for _, l := range slices.Clone(r.running) {
+	for _, l := range all {
 		select {
 		case <-ctx.Done():
 			return watchEnd(ctx)
-		case <-l.replica.Done():
-			r.stop(ctx, l.name)
-			exit := l.replica.Exit()
-			r.env.progressf("%s ended: %s", l.name, exit)
-			if code == 0 {
-				code = exit.Code
-			}
-			if exit.Code < 0 {
-				code = exitFailed
-			}
+		case <-l.ended:
+		}
+		exit := l.replica.Exit()
+		if code == 0 {
+			code = exit.Code
+		}
+		if exit.Code < 0 {
+			code = exitFailed
 		}
 	}
 	if code != 0 {
@@ -347,40 +381,59 @@ func (r *localRunner) wait(ctx context.Context) error {
 	return nil
 }
 
-// stop ends the function of that name, if it runs, and shows the rest of its
-// log.
-func (r *localRunner) stop(ctx context.Context, name string) {
+// stopNamed stops the function of that name, if it runs.
+func (r *localRunner) stopNamed(ctx context.Context, name string) {
+	for _, l := range r.all() {
+		if l.name == name {
+			r.stop(ctx, l)
+		}
+	}
+}
+
+// all are the functions that run.
+func (r *localRunner) all() []*localReplica {
 	r.mu.Lock()
-	i := slices.IndexFunc(r.running, func(l *localReplica) bool { return l.name == name })
+	defer r.mu.Unlock()
+	return slices.Clone(r.running)
+}
+
+// stop ends a function, if nobody else does, and shows the rest of its log.
+func (r *localRunner) stop(ctx context.Context, l *localReplica) bool {
+	r.mu.Lock()
+	i := slices.Index(r.running, l)
 	if i < 0 {
 		r.mu.Unlock()
-		return
+		return false
 	}
-	l := r.running[i]
 	r.running = slices.Delete(r.running, i, i+1)
+	if r.front != nil {
+		r.front.stopped(l.name)
+	}
 	r.mu.Unlock()
+	close(l.stopped)
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopGrace+cleanUpWithin)
 	defer cancel()
 	if err := l.replica.Stop(ctx, stopGrace); err != nil {
-		r.env.warnf("stop %s: %v", name, err)
+		r.env.warnf("stop %s: %v", l.name, err)
 	}
 	l.stopLog()
 	<-l.logDone
+	return true
 }
 
 // stopOthers ends the functions that are no longer in the stack file.
 func (r *localRunner) stopOthers(ctx context.Context, run *localRun) {
-	r.mu.Lock()
-	running := slices.Clone(r.running)
-	r.mu.Unlock()
-	for _, l := range running {
-		if slices.ContainsFunc(run.jobs, func(j *job) bool { return j.fn.Name == l.name }) {
+	there := func(name string) bool {
+		return slices.ContainsFunc(run.jobs, func(j *job) bool { return j.fn.Name == name })
+	}
+	if r.front != nil {
+		r.front.keep(there)
+	}
+	for _, l := range r.all() {
+		if there(l.name) {
 			continue
 		}
-		if r.front != nil {
-			r.front.remove(l.name)
-		}
-		r.stop(ctx, l.name)
+		r.stop(ctx, l)
 		r.env.progressf("%s is no longer in the stack file: stopped", l.name)
 	}
 }
@@ -390,9 +443,10 @@ func (r *localRunner) close(ctx context.Context) {
 	if r.front != nil {
 		r.front.close()
 	}
-	for _, l := range slices.Clone(r.running) {
-		r.stop(ctx, l.name)
+	for _, l := range r.all() {
+		r.stop(ctx, l)
 	}
+	r.ends.Wait()
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanUpWithin)
 	defer cancel()
 	for _, rt := range []runtime.Runtime{r.processes, r.docker} {

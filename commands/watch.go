@@ -222,8 +222,8 @@ func (s *watchSession) serve(ctx context.Context, e *Env, w watched, st *stack.F
 			if !ok {
 				return false, s.watcher.Err()
 			}
-			if s.stackChanged(changes) {
-				e.progressf("[watch] %s changed", e.inProject(changes[0]))
+			if file := s.stackChanged(changes); file != "" {
+				e.progressf("[watch] %s changed", e.inProject(file))
 				return true, nil
 			}
 			changed := s.functions(changes, st)
@@ -279,8 +279,14 @@ func union(a, b []string) []string {
 	return a
 }
 
-func (s *watchSession) stackChanged(changes []string) bool {
-	return slices.ContainsFunc(changes, func(p string) bool { return slices.Contains(s.stack, p) })
+// stackChanged is the stack file among the changes, or nothing.
+func (s *watchSession) stackChanged(changes []string) string {
+	for _, p := range changes {
+		if slices.Contains(s.stack, p) {
+			return p
+		}
+	}
+	return ""
 }
 
 // functions are those that the changed paths concern, in stack-file order.

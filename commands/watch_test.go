@@ -41,3 +41,14 @@ func TestWatchTakesAStackFileMendedBeforeItIsWatched(t *testing.T) {
 		t.Errorf("reported %q, want %s", stderr, want)
 	}
 }
+
+func TestWatchNamesTheStackFileAmongTheChanges(t *testing.T) {
+	t.Parallel()
+	s := watchSession{stack: []string{"/p/stack.yaml"}}
+	if got := s.stackChanged([]string{"/p/fn/handler.go", "/p/stack.yaml"}); got != "/p/stack.yaml" {
+		t.Errorf("changed: %q", got)
+	}
+	if got := s.stackChanged([]string{"/p/fn/handler.go"}); got != "" {
+		t.Errorf("changed: %q", got)
+	}
+}
