@@ -112,7 +112,7 @@ func ImageOf(command []string, env ...string) (v1.Image, error) {
 //	/spawn            starts a process in a session of its own and says its number
 //	/eat?mib=         takes memory
 //	/log?text=&n=     writes lines
-//	/sse              three server-sent events, 50 ms apart
+//	/sse              three server-sent events, each after the first once /next was called
 //	/sleep?ms=        answers later
 //	/big?mib=         a large answer
 //	otherwise         method, path, query, body and X- headers, as JSON
@@ -145,7 +145,10 @@ func Function() {
 	select {}
 }
 
-var hoard [][]byte //nolint:gochecknoglobals // memory that is to stay
+var (
+	hoard [][]byte                 //nolint:gochecknoglobals // memory that is to stay
+	next  = make(chan struct{}, 2) //nolint:gochecknoglobals // from a call of /next to that of /sse
+)
 
 func answer(w http.ResponseWriter, r *http.Request) {
 	q := r.URL.Query()
@@ -194,10 +197,14 @@ func answer(w http.ResponseWriter, r *http.Request) {
 	case "/sse":
 		w.Header().Set("Content-Type", "text/event-stream")
 		for i := range 3 {
+			if i > 0 {
+				<-next
+			}
 			_, _ = fmt.Fprintf(w, "data: %d\n\n", i)
 			_ = http.NewResponseController(w).Flush()
-			time.Sleep(50 * time.Millisecond)
 		}
+	case "/next":
+		next <- struct{}{}
 	case "/sleep":
 		time.Sleep(time.Duration(number("ms")) * time.Millisecond)
 	case "/big":
