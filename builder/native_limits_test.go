@@ -114,20 +114,38 @@ func TestNativeEntryPointsKeepTheirLimits(t *testing.T) {
 				t.Parallel()
 				return "http://" + serve(t, n.image(t, "me/fn:1"), env...)
 			}
-			t.Run("exec_timeout", func(t *testing.T) {
-				url := start(t, "exec_timeout=300ms")
-				if code, _ := post(t, url+"/sleep", ""); code != http.StatusGatewayTimeout {
-					t.Errorf("a call that takes too long: %d", code)
-				}
-				if code, body := post(t, url, "in time"); code != http.StatusOK || body != "in time" {
-					t.Errorf("a call in time: %d %q", code, body)
-				}
-			})
+			t.Run("exec_timeout", func(t *testing.T) { limitExecution(t, start(t, "exec_timeout="+limit.String())) })
 			t.Run("max_inflight", func(t *testing.T) { limitInflight(t, start(t, "max_inflight=1")) })
-			t.Run("read_timeout", func(t *testing.T) { limitReading(t, start(t, "read_timeout=300ms")) })
-			t.Run("write_timeout", func(t *testing.T) { limitWriting(t, start(t, "write_timeout=300ms")) })
+			t.Run("read_timeout", func(t *testing.T) { limitReading(t, start(t, "read_timeout="+limit.String())) })
+			t.Run("write_timeout", func(t *testing.T) { limitWriting(t, start(t, "write_timeout="+limit.String())) })
 			t.Run("streams", func(t *testing.T) { streamPieces(t, start(t)) })
 		})
+	}
+}
+
+// limit is what the times of a function are limited to: short, as each test
+// waits for its end.
+const limit = 300 * time.Millisecond
+
+// postWithin posts, and again when the machine was so busy that the call met
+// the limit.
+func postWithin(t *testing.T, url, body string) (code int, answer string, err error) {
+	t.Helper()
+	until(t, "a call that takes less than "+limit.String(), func() bool {
+		began := time.Now()
+		code, answer, err = tryPost(url, body)
+		return err == nil && code != http.StatusGatewayTimeout || time.Since(began) < limit
+	})
+	return code, answer, err
+}
+
+// limitExecution: a call that takes too long is given up, others are not.
+func limitExecution(t *testing.T, url string) {
+	if code, _ := post(t, url+"/sleep", ""); code != http.StatusGatewayTimeout {
+		t.Errorf("a call that takes too long: %d", code)
+	}
+	if code, body, err := postWithin(t, url, "in time"); err != nil || code != http.StatusOK || body != "in time" {
+		t.Errorf("a call in time: %d %q, %v", code, body, err)
 	}
 }
 
@@ -181,7 +199,10 @@ func dialFor(t *testing.T, url, request string) net.Conn {
 func limitWriting(t *testing.T, url string) {
 	dialFor(t, url, "GET /big HTTP/1.1\r\nHost: fn\r\n\r\n")
 	until(t, "the end of what nobody reads", func() bool {
-		_, body := post(t, url+"/cut", "")
+		_, body, err := postWithin(t, url+"/cut", "")
+		if err != nil {
+			t.Fatal(err)
+		}
 		return body == "cut"
 	})
 }

@@ -190,16 +190,21 @@ func serveFrom(t *testing.T, img v1.Image, dir string, env ...string) string {
 
 func post(t *testing.T, url, body string) (int, string) {
 	t.Helper()
-	res, err := http.Post(url, "text/plain", strings.NewReader(body))
+	code, answer, err := tryPost(url, body)
 	if err != nil {
 		t.Fatal(err)
+	}
+	return code, answer
+}
+
+func tryPost(url, body string) (code int, answer string, err error) {
+	res, err := http.Post(url, "text/plain", strings.NewReader(body))
+	if err != nil {
+		return 0, "", err
 	}
 	defer res.Body.Close()
 	b, err := io.ReadAll(res.Body)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return res.StatusCode, string(b)
+	return res.StatusCode, string(b), err
 }
 
 const goHandler = `package function
