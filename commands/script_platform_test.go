@@ -26,7 +26,7 @@ import (
 //	platform tidy               removes it when the script ends
 //	platform image NAME [K=V]   puts a function, see processtest.Function, into its image store
 //	platform await              waits until it runs
-//	platform kill               ends it as the machine's failure would
+//	platform kill               ends it as the machine's failure would, and waits until nothing of it holds its state
 //	platform push NAME [K=V]    pushes such a function to its registry, as other tools do
 //	platform url VARIABLE       sets the variable to its address, VARIABLE_PORT to its port, VARIABLE_REGISTRY to that of its registry
 func scriptPlatform(ts *testscript.TestScript, neg bool, args []string) {
@@ -53,18 +53,12 @@ func scriptPlatform(ts *testscript.TestScript, neg bool, args []string) {
 		ts.Check(err)
 		ts.Check(store.MarkNative(h, ""))
 	case "await":
-		for deadline := time.Now().Add(time.Minute); ; time.Sleep(10 * time.Millisecond) {
-			if _, err := local.Discover(dir); err == nil {
-				return
-			}
-			if time.Now().After(deadline) {
-				ts.Fatalf("no platform runs")
-			}
-		}
+		awaitPlatform(ts, dir, true)
 	case "kill":
 		p, err := os.FindProcess(scriptInstance(ts).PID)
 		ts.Check(err)
 		ts.Check(p.Kill())
+		awaitPlatform(ts, dir, false)
 	case "push":
 		in := scriptInstance(ts)
 		img, err := processtest.ImageOf([]string{"test-function"}, args[2:]...)
@@ -81,6 +75,19 @@ func scriptPlatform(ts *testscript.TestScript, neg bool, args []string) {
 		ts.Setenv(args[1]+"_PORT", in.Address[strings.LastIndexByte(in.Address, ':')+1:])
 	default:
 		ts.Fatalf("platform %s?", args[0])
+	}
+}
+
+// awaitPlatform waits until a platform runs, or none.
+func awaitPlatform(ts *testscript.TestScript, dir string, runs bool) {
+	for end := time.Now().Add(awaitFor); ; time.Sleep(10 * time.Millisecond) {
+		_, err := local.Discover(dir)
+		if (err == nil) == runs {
+			return
+		}
+		if time.Now().After(end) {
+			ts.Fatalf("a platform runs: %t (%v)", err == nil, err)
+		}
 	}
 }
 

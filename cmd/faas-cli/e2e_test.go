@@ -4,11 +4,9 @@ package main
 
 import (
 	"fmt"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strconv"
 	"strings"
 	"testing"
 
@@ -60,17 +58,14 @@ func TestE2E(t *testing.T) {
 			}
 			return false, fmt.Errorf("unknown condition %q", cond)
 		},
-		Cmds: map[string]func(*testscript.TestScript, bool, []string){"freeport": freePort},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){"keep": keep},
 	})
 }
 
-// freePort sets a variable to the number of a free port: freeport NAME.
-func freePort(ts *testscript.TestScript, neg bool, args []string) {
+// keep sets a variable to the line that the last command printed: keep NAME.
+func keep(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) != 1 {
-		ts.Fatalf("usage: freeport NAME")
+		ts.Fatalf("usage: keep NAME")
 	}
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	ts.Check(err)
-	ts.Setenv(args[0], strconv.Itoa(l.Addr().(*net.TCPAddr).Port))
-	ts.Check(l.Close())
+	ts.Setenv(args[0], strings.TrimSpace(ts.ReadFile("stdout")))
 }
