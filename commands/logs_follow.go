@@ -1,6 +1,7 @@
 package commands
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"hash/maphash"
@@ -110,16 +111,22 @@ func connectionFailed(err error) bool {
 type resumePoint struct {
 	started bool
 	second  int64
-	printed []uint64       // hashes of messages of that second
-	again   map[uint64]int // of these, what the current connection may repeat
+	lines   []byte         // messages printed of that second, as lines of JSON
+	printed []uint64       // hashes of those that lines became too long for
+	again   map[uint64]int // of all these, what the current connection may repeat
 	seed    maphash.Seed
 }
+
+// maxResumeLines is how much is kept as lines, in bytes: to copy a message costs
+// less than to hash it, which few logs ever come to.
+const maxResumeLines = 256 << 10
 
 // query is q for the next connection.
 func (p *resumePoint) query(q gateway.LogQuery) gateway.LogQuery {
 	if !p.started {
 		return q
 	}
+	p.hashLines()
 	p.again = map[uint64]int{}
 	for _, h := range p.printed {
 		p.again[h]++
@@ -137,15 +144,33 @@ func (p *resumePoint) seen(rec *gateway.LogRecord) bool {
 	case !p.started:
 		p.started, p.second, p.seed = true, second, maphash.MakeSeed()
 	case second > p.second:
-		p.second, p.printed, p.again = second, p.printed[:0], nil
+		p.second, p.lines, p.printed, p.again = second, p.lines[:0], p.printed[:0], nil
 	case second < p.second:
 		return p.again != nil // late, and from before the point, so printed unless it is the first connection
 	}
-	h := rec.Hash(p.seed)
-	if p.again[h] > 0 {
-		p.again[h]--
-		return true
+	start := len(p.lines)
+	lines, err := rec.AppendJSON(p.lines)
+	if err != nil {
+		return false // no other can be compared with it
 	}
-	p.printed = append(p.printed, h)
+	p.lines = append(lines, '\n')
+	if len(p.again) > 0 {
+		if h := maphash.Bytes(p.seed, p.lines[start:]); p.again[h] > 0 {
+			p.again[h]--
+			p.lines = p.lines[:start]
+			return true
+		}
+	}
+	if len(p.lines) > maxResumeLines {
+		p.hashLines()
+	}
 	return false
+}
+
+// hashLines leaves only the hashes of the lines.
+func (p *resumePoint) hashLines() {
+	for line := range bytes.Lines(p.lines) {
+		p.printed = append(p.printed, maphash.Bytes(p.seed, line))
+	}
+	p.lines = p.lines[:0]
 }

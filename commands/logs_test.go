@@ -72,6 +72,7 @@ func TestLogsAreTakenUpWhereTheyWereLost(t *testing.T) {
 	t.Parallel()
 	lost := errors.New("reset by peer")
 	refused := fakeConnection{open: gateway.ErrUnreachable}
+	long := strings.Repeat("x", maxResumeLines*2/3) // two of them are too long to be kept
 	for _, tt := range []struct {
 		name        string
 		connections []fakeConnection
@@ -93,6 +94,15 @@ func TestLogsAreTakenUpWhereTheyWereLost(t *testing.T) {
 				{text: logText(t, "04:05.1 b", "04:05.2 c", "04:05.2 c", "04:05.2 c", "04:05.9 d", "04:06 e"), end: io.EOF},
 			},
 			want: []string{"a", "b", "c", "c", "c", "d", "e"}, queries: 2, since: []string{"04:05"},
+		},
+		{
+			name: "lost in a second of long lines",
+			connections: []fakeConnection{
+				{text: logText(t, "04:05 a"+long, "04:05 b"+long, "04:05 c"), end: lost},
+				{text: logText(t, "04:05 a"+long, "04:05 b"+long, "04:05 c", "04:05 d"+long), end: lost},
+				{text: logText(t, "04:05 a"+long, "04:05 b"+long, "04:05 c", "04:05 d"+long, "04:05 a"+long), end: io.EOF},
+			},
+			want: []string{"a" + long, "b" + long, "c", "d" + long, "a" + long}, queries: 3, since: []string{"04:05", "04:05"},
 		},
 		{
 			name: "lost inside a line, which comes again",
@@ -156,7 +166,7 @@ func TestLogsAreTakenUpWhereTheyWereLost(t *testing.T) {
 				}}
 				err := r.run(t.Context(), gateway.LogQuery{Name: "fn", Tail: 50, Follow: true})
 				if !errors.Is(err, tt.is) || !slices.Equal(got, tt.want) || len(log.queries) != tt.queries {
-					t.Errorf("printed %q over %d connections, error %v; want %q over %d, %v", got, len(log.queries), err, tt.want, tt.queries, tt.is)
+					t.Errorf("printed %.1000q over %d connections, error %v; want %q over %d, %v", got, len(log.queries), err, tt.want, tt.queries, tt.is)
 				}
 				for i, since := range tt.since {
 					if q := log.queries[i+1]; q.Since.Format("04:05") != since || q.Tail != -1 || !q.Follow {

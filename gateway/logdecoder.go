@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"hash/maphash"
 	"io"
 	"time"
 
@@ -52,18 +51,6 @@ func (r *LogRecord) AppendJSON(b []byte) ([]byte, error) {
 	}
 	line, err := json.Marshal(r.Message())
 	return append(b, line...), err
-}
-
-// Hash returns a hash of the message, the same for messages that print alike.
-func (r *LogRecord) Hash(seed maphash.Seed) uint64 {
-	if r.raw != nil {
-		return maphash.Bytes(seed, r.raw)
-	}
-	line, err := r.AppendJSON(nil)
-	if err != nil { // a time that JSON has no form for
-		line = r.Text
-	}
-	return maphash.Bytes(seed, line)
 }
 
 // logDecoder reads the messages of a log stream, one JSON object after
