@@ -1,6 +1,7 @@
 package commands
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"maps"
@@ -94,12 +95,19 @@ func describeFunction(ctx context.Context, gw *gateway.Client, name, namespace s
 	if fn.AvailableReplicas > 0 {
 		d.Status = "Ready"
 	}
-	for _, c := range list {
-		if c.Name == name {
-			d.InvocationCount = int(c.InvocationCount)
+	d.InvocationCount = invocationsOf(list, name, cmp.Or(fn.Namespace, namespace))
+	return d, nil
+}
+
+// invocationsOf finds a function in a list, which some gateways do not confine
+// to the namespace that was asked for. Others name no namespaces at all.
+func invocationsOf(list []gateway.Summary, name, namespace string) int {
+	for _, fn := range list {
+		if fn.Name == name && (fn.Namespace == "" || namespace == "" || fn.Namespace == namespace) {
+			return int(fn.InvocationCount)
 		}
 	}
-	return d, nil
+	return 0
 }
 
 // describeText is the form for people: a line for each value, a block for each
