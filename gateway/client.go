@@ -250,20 +250,26 @@ const maxRedirects = 10
 
 // checkRedirect follows redirects only where that means the same: not where a
 // write would silently become a GET, and with credentials only to the server
-// they are meant for. net/http compares host names alone, so that another port
-// of the same machine would get them.
+// they are meant for. The body of a write may be one itself (a secret, a token
+// to exchange, an environment), so writes stay at their server. net/http
+// compares host names alone, so that another port of the same machine would
+// get all that.
 func checkRedirect(req *http.Request, via []*http.Request) error {
 	first := via[0]
 	if first.Context().Value(noFollowKey{}) != nil {
 		return http.ErrUseLastResponse
 	}
-	if _, invoked := first.Context().Value(invocationKey{}).(bool); !invoked && req.Method != first.Method {
+	_, invoked := first.Context().Value(invocationKey{}).(bool)
+	if !invoked && req.Method != first.Method {
 		return http.ErrUseLastResponse
 	}
 	if len(via) >= maxRedirects {
 		return fmt.Errorf("stopped after %d redirects", maxRedirects)
 	}
 	if !sameServer(first.URL, req.URL) {
+		if !invoked && req.Method != http.MethodGet && req.Method != http.MethodHead {
+			return http.ErrUseLastResponse
+		}
 		for _, h := range []string{"Authorization", "Cookie", "Proxy-Authorization", "Www-Authenticate"} {
 			req.Header.Del(h)
 		}

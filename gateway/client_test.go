@@ -328,6 +328,34 @@ func TestRedirects(t *testing.T) {
 	}
 
 	s.ClearFaults()
+	seen = nil
+	for path, write := range map[string]func() error{
+		"/system/secrets": func() error {
+			_, err := c.UpdateSecret(t.Context(), schema.Secret{Name: "a", Value: "b"})
+			return err
+		},
+		"/system/functions": func() error { return c.Delete(t.Context(), "fn", "") },
+		"/oauth/token": func() error {
+			_, err := c.FunctionToken(t.Context(), "id", "fn", "dev")
+			return err
+		},
+	} {
+		s.Inject(gatewaytest.Fault{Path: path, Times: 1, Handler: gatewaytest.Redirect(307, other.URL)})
+		var refused *gateway.Error
+		if err := write(); !errors.As(err, &refused) || refused.Status != 307 || refused.Location != other.URL || seen != nil {
+			t.Errorf("a write to %s was taken to another server: %v", path, err)
+		}
+	}
+
+	s.AddSecret(schema.Secret{Name: "a", Value: "b"})
+	s.Inject(gatewaytest.Fault{Method: "PUT", Path: "/system/secrets", Times: 1, Handler: gatewaytest.Redirect(308, "/system/secrets?x=1")})
+	if _, err := c.UpdateSecret(t.Context(), schema.Secret{Name: "a", Value: "new"}); err != nil {
+		t.Error(err)
+	}
+	if got, _ := s.Secret("a", ""); got.Value != "new" {
+		t.Error("a write did not follow a redirect within its server")
+	}
+
 	s.Inject(gatewaytest.Fault{Method: "GET", Path: "/system/secrets", Times: 1, Handler: gatewaytest.Redirect(307, "/system/secrets?x=1")})
 	s.ResetRequests()
 	if _, err := c.Secrets(t.Context(), ""); err != nil {
