@@ -1,6 +1,7 @@
 package commands
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -123,17 +124,21 @@ func exitCode(err error) int {
 // report prints err and the advice for it on stderr. Joined errors are printed
 // one by one, in their order. path is the command's path, such as "faas-cli
 // secret create".
-func report(t *term.Terminal, err error, path string) {
+func (e *Env) report(err error, path string) {
 	var silent *exitError
 	if errors.As(err, &silent) {
 		return
 	}
 	hints := map[string]bool{}
-	for _, e := range flatten(err) {
-		t.ErrLabel(term.Red, "error:", strings.TrimRight(e.Error(), "\n"))
-		if h := hint(e, path); h != "" && !hints[h] {
+	for _, one := range flatten(err) {
+		e.Term.ErrLabel(term.Red, "error:", strings.TrimRight(one.Error(), "\n"))
+		h := hint(one, path)
+		if h == loginHint {
+			h = cmp.Or(e.savedTokenHint(one), h)
+		}
+		if h != "" && !hints[h] {
 			hints[h] = true
-			t.ErrLabel(term.Cyan, "hint:", h)
+			e.Term.ErrLabel(term.Cyan, "hint:", h)
 		}
 	}
 }

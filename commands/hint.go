@@ -3,11 +3,13 @@ package commands
 import (
 	"cmp"
 	"errors"
+	"fmt"
 	"strings"
 	"time"
 
 	"github.com/faas-cli/faas-cli/builder"
 	"github.com/faas-cli/faas-cli/gateway"
+	"github.com/faas-cli/faas-cli/internal/credentials"
 	"github.com/faas-cli/faas-cli/internal/engine"
 	"github.com/faas-cli/faas-cli/internal/git"
 	"github.com/faas-cli/faas-cli/stack"
@@ -19,6 +21,9 @@ func isUnauthorized(err error) bool {
 	var registry *builder.RegistryError
 	return errors.Is(err, gateway.ErrUnauthorized) || errors.Is(err, engine.ErrDenied) || errors.As(err, &registry) && registry.Unauthorized()
 }
+
+// loginHint is the advice to who has no credentials, or wrong ones.
+const loginHint = "run faas-cli login to save credentials for this gateway, or give --token"
 
 // hint says what the user can do about err, or nothing. path is the command's
 // path.
@@ -50,7 +55,7 @@ func hint(err error, path string) string {
 	case engine.IsUnavailable(err):
 		return "start the container engine, or name another with DOCKER_HOST"
 	case isUnauthorized(err):
-		return "run faas-cli login to save credentials for this gateway, or give --token"
+		return loginHint
 	case errors.Is(err, gateway.ErrUntrusted):
 		return "add the gateway's CA to a context (faas-cli context add --ca-file), or skip the check with --tls-no-verify"
 	case errors.Is(err, gateway.ErrUnreachable):
@@ -86,6 +91,33 @@ func templateHint(err error, path string) string {
 		return "faas-cli template store list shows what there is"
 	case errors.As(err, &store):
 		return "templates that need no store: " + strings.Join(templates.Embedded(), ", ")
+	}
+	return ""
+}
+
+// savedTokenHint replaces loginHint where a token, no password, is saved for
+// the gateway: login does not make another. That it has run out is told only
+// after a refusal, since this machine's clock may be wrong.
+func (e *Env) savedTokenHint(err error) string {
+	var refused *gateway.Error
+	if !errors.As(err, &refused) {
+		return ""
+	}
+	store, err := e.credentialStore()
+	if err != nil {
+		return ""
+	}
+	entries, _ := store.Entries() // what cannot be read has been told already
+	for _, entry := range entries {
+		if entry.Auth == credentials.Basic || entry.Token == "" || !strings.HasPrefix(refused.URL, strings.TrimRight(entry.Gateway, "/")+"/") {
+			continue
+		}
+		token, _ := parseToken(entry.Token)
+		if end := token.expiry(); !end.IsZero() && end.Before(e.Now()) {
+			return fmt.Sprintf("the token saved for %s ran out at %s: get a new one where it came from, or give one with --token",
+				entry.Gateway, end.UTC().Format(time.RFC3339))
+		}
+		return fmt.Sprintf("a token is saved for %s: get a new one where it came from, or give another with --token", entry.Gateway)
 	}
 	return ""
 }

@@ -10,7 +10,6 @@ import (
 	"net/http"
 	"runtime"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -169,12 +168,10 @@ func runInvoke(ctx context.Context, env *Env, o invokeOptions) error {
 		}
 		r.Header.Set(o.sign, signature)
 	}
-	c := &caller{client: client, body: body, identity: identity, retries: o.retry, env: env}
-	if o.auth {
-		if err := c.authenticate(ctx, &r); err != nil {
-			return err
-		}
+	if o.auth && identity == "" {
+		env.warnf("--auth has no effect: no token is saved for %s", client.BaseURL())
 	}
+	c := &caller{client: client, body: body, identity: identity, upFront: o.auth && identity != "", retries: o.retry, env: env}
 	start := env.Now()
 	resp, err := c.call(ctx, r)
 	if err == nil {
@@ -192,6 +189,8 @@ type caller struct {
 	client   *gateway.Client
 	body     payload
 	identity string // token to exchange for one of the function; empty: none
+	upFront  bool   // exchange it before the first call
+	token    string // what the exchange gave; empty: there was none yet
 	retries  int
 }
 
@@ -202,10 +201,10 @@ func (c *caller) call(ctx context.Context, r gateway.Invocation) (*http.Response
 		if attempt == c.retries || ctx.Err() != nil || !worthRetry(resp, err) {
 			return resp, err
 		}
-		delay := retryDelay(attempt, resp)
 		if err == nil {
 			err = gateway.InvocationError(r, resp) // closes it
 		}
+		delay := retryDelay(attempt, err)
 		c.env.progressf("%v; trying again in %s", err, delay.Round(10*time.Millisecond))
 		if err := sleep(ctx, delay); err != nil {
 			return nil, err
@@ -213,20 +212,29 @@ func (c *caller) call(ctx context.Context, r gateway.Invocation) (*http.Response
 	}
 }
 
-// once sends the call, and again with a token if the gateway's IAM wants one.
+// once sends the call, and again with a new token if the gateway's IAM wants
+// one: there was none, or that of an earlier attempt has run out. When that is
+// only the gateway says; expires_in may be missing and our clock may be wrong.
 func (c *caller) once(ctx context.Context, r gateway.Invocation) (*http.Response, error) {
+	fresh := c.upFront && c.token == ""
+	if fresh {
+		if err := c.authenticate(ctx, r); err != nil {
+			return nil, err
+		}
+	}
 	resp, err := c.send(ctx, r)
-	if err != nil || r.Token != "" || c.identity == "" || !wantsFunctionToken(resp) {
+	if err != nil || fresh || c.identity == "" || !wantsFunctionToken(resp) {
 		return resp, err
 	}
 	_ = resp.Body.Close() // its status was the answer
-	if err := c.authenticate(ctx, &r); err != nil {
+	if err := c.authenticate(ctx, r); err != nil {
 		return nil, err
 	}
 	return c.send(ctx, r)
 }
 
 func (c *caller) send(ctx context.Context, r gateway.Invocation) (*http.Response, error) {
+	r.Token = c.token
 	if c.body.size != 0 {
 		body, err := c.body.open()
 		if err != nil {
@@ -248,12 +256,8 @@ func (c *caller) send(ctx context.Context, r gateway.Invocation) (*http.Response
 const defaultNamespace = "openfaas-fn"
 
 // authenticate gets a token for the function.
-func (c *caller) authenticate(ctx context.Context, r *gateway.Invocation) (err error) {
-	if c.identity == "" {
-		c.env.warnf("--auth has no effect: no token is saved for %s", c.client.BaseURL())
-		return nil
-	}
-	r.Token, err = c.client.FunctionToken(ctx, c.identity, r.Name, cmp.Or(r.Namespace, defaultNamespace))
+func (c *caller) authenticate(ctx context.Context, r gateway.Invocation) (err error) {
+	c.token, err = c.client.FunctionToken(ctx, c.identity, r.Name, cmp.Or(r.Namespace, defaultNamespace))
 	return err
 }
 
@@ -274,11 +278,20 @@ func wantsFunctionToken(resp *http.Response) bool {
 	return false
 }
 
+// worthRetry judges the answer to a call, or why there is none: the gateway may
+// have failed to give a token for it.
 func worthRetry(resp *http.Response, err error) bool {
-	if err != nil {
-		return errors.Is(err, gateway.ErrUnreachable) && !errors.Is(err, gateway.ErrUntrusted) || errors.Is(err, gateway.ErrConnectionLost)
+	status := 0
+	var e *gateway.Error
+	switch {
+	case err == nil:
+		status = resp.StatusCode
+	case errors.Is(err, gateway.ErrUnreachable) && !errors.Is(err, gateway.ErrUntrusted), errors.Is(err, gateway.ErrConnectionLost):
+		return true
+	case errors.As(err, &e):
+		status = e.Status
 	}
-	switch resp.StatusCode {
+	switch status {
 	case http.StatusTooManyRequests, http.StatusBadGateway, http.StatusServiceUnavailable, http.StatusGatewayTimeout:
 		return true
 	}
@@ -290,13 +303,12 @@ const (
 	maxInvokeRetry   = 30 * time.Second       // also of what the server asks for
 )
 
-func retryDelay(attempt int, resp *http.Response) time.Duration {
+func retryDelay(attempt int, failure error) time.Duration {
 	delay := min(firstInvokeRetry<<min(attempt, 10), maxInvokeRetry)
 	delay = delay/2 + rand.N(delay/2)
-	if resp != nil {
-		if s, err := strconv.Atoi(resp.Header.Get("Retry-After")); err == nil {
-			delay = max(delay, min(time.Duration(s)*time.Second, maxInvokeRetry))
-		}
+	var e *gateway.Error
+	if errors.As(failure, &e) {
+		delay = max(delay, min(e.RetryAfter, maxInvokeRetry))
 	}
 	return delay
 }

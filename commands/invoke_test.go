@@ -3,6 +3,7 @@ package commands
 import (
 	"bytes"
 	"context"
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"io"
@@ -12,12 +13,14 @@ import (
 	"path/filepath"
 	"reflect"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
 
+	"github.com/faas-cli/faas-cli/gateway"
 	"github.com/faas-cli/faas-cli/internal/gatewaytest"
 	"github.com/faas-cli/faas-cli/internal/term"
 	"github.com/faas-cli/faas-cli/schema"
@@ -233,6 +236,190 @@ func TestInvokeGetsTokens(t *testing.T) {
 	}
 }
 
+// iamGateway is a gateway with IAM that records what it is asked, as path and
+// Authorization. Each of tokens is what one exchange gives; call says what
+// happens to an invocation that brings a token.
+func iamGateway(t *testing.T, tokens []http.Handler, call func(token string) int) (url string, seen func() []string) {
+	t.Helper()
+	var mu sync.Mutex
+	var requests []string
+	gw := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		body, _ := io.ReadAll(r.Body) // only then does the server notice that a client goes
+		token := r.Header.Get("Authorization")
+		mu.Lock()
+		defer mu.Unlock()
+		requests = append(requests, r.URL.Path+" "+token)
+		if r.URL.Path == "/oauth/token" {
+			next := tokens[0]
+			tokens = tokens[min(1, len(tokens)-1):]
+			next.ServeHTTP(w, r)
+			return
+		}
+		status := http.StatusUnauthorized
+		if token != "" {
+			status = call(token)
+		}
+		if status == http.StatusUnauthorized {
+			w.Header().Set("WWW-Authenticate", `Bearer realm="IAM function invoke", error="invalid_token"`)
+		}
+		w.WriteHeader(status)
+		_, _ = w.Write(body)
+	}))
+	t.Cleanup(gw.Close)
+	return gw.URL, func() []string {
+		mu.Lock()
+		defer mu.Unlock()
+		return requests
+	}
+}
+
+// TestInvokeTokenFaults: whatever the exchange answers, it is done once, and a
+// token is taken however it says when it ends.
+func TestInvokeTokenFaults(t *testing.T) {
+	t.Parallel()
+	page := "<html><head><title>Sign in</title></head><body>log in to the VPN</body></html>"
+	for name, tt := range map[string]struct {
+		exchange http.Handler
+		status   int // of the call with the token; 0: 200
+		args     []string
+		exit     int
+		says     string
+	}{
+		"no expires_in":          {exchange: gatewaytest.Reply(200, `{"access_token":"t"}`)},
+		"expires_in of 0":        {exchange: gatewaytest.Reply(200, `{"access_token":"t","expires_in":0}`)},
+		"expires_in in the past": {exchange: gatewaytest.Reply(200, `{"access_token":"t","expires_in":-60}`)},
+		"expires_in as a text":   {exchange: gatewaytest.Reply(200, `{"access_token":"t","expires_in":"3600"}`)},
+		"expires_in of null":     {exchange: gatewaytest.Reply(201, `{"access_token":"t","expires_in":null}`)},
+		"a token that is refused": {
+			exchange: gatewaytest.Reply(200, `{"access_token":"t","expires_in":3600}`), status: 401, exit: exitAuth, says: "401",
+		},
+		"a page":             {exchange: gatewaytest.Reply(200, page, "Content-Type: text/html"), exit: exitFailed, says: "unexpected answer"},
+		"a page of an error": {exchange: gatewaytest.Reply(502, page, "Content-Type: text/html"), exit: exitFailed, says: "502 Bad Gateway: Sign in"},
+		"no token":           {exchange: gatewaytest.Reply(200, `{"access_token":""}`), exit: exitFailed, says: "without access_token"},
+		"a list":             {exchange: gatewaytest.Reply(200, `["t"]`), exit: exitFailed, says: "JSON of another shape: array"},
+		"an expired login":   {exchange: gatewaytest.Reply(401, "token is expired"), exit: exitAuth, says: "token is expired"},
+		"an expired login in the words of OAuth": {
+			exchange: gatewaytest.Reply(400, `{"error":"invalid_request","error_description":"token is expired"}`),
+			exit:     exitAuth, says: "invalid_request: token is expired",
+		},
+		"a function nobody may call": {
+			exchange: gatewaytest.Reply(400, `{"error":"invalid_target"}`), exit: exitFailed, says: "400 Bad Request: invalid_target",
+		},
+		"dropped":  {exchange: gatewaytest.Drop(), exit: exitFailed, says: "unreachable"},
+		"cut":      {exchange: gatewaytest.CutBody(200, `{"access_token":"t`), exit: exitFailed, says: "connection lost"},
+		"hanging":  {exchange: gatewaytest.Hang(), args: []string{"--timeout", "100ms"}, exit: exitFailed, says: "within 100ms"},
+		"flooding": {exchange: gatewaytest.Flood(500, 1<<30), exit: exitFailed, says: "500"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			url, seen := iamGateway(t, []http.Handler{tt.exchange}, func(string) int { return max(tt.status, http.StatusOK) })
+			env, stdout, stderr := faultEnv(t, url)
+			code := Main(t.Context(), env, append([]string{"invoke", "fn", "-d", "body", "--token", "hunter2"}, tt.args...))
+			want := []string{"/function/fn ", "/oauth/token "}
+			if tt.exit == 0 || tt.status != 0 {
+				want = append(want, "/function/fn Bearer t")
+			}
+			if code != tt.exit || !reflect.DeepEqual(seen(), want) || !strings.Contains(stderr.String(), tt.says) {
+				t.Errorf("exit code %d, requests %q; want %d, %q and %q:\n%s", code, seen(), tt.exit, want, tt.says, stderr)
+			}
+			if out := stdout.String(); (tt.exit == 0) != (out == "body") || tt.exit != 0 && out != "" {
+				t.Errorf("printed %q", out)
+			}
+			if text := stderr.String(); strings.Contains(text, "hunter2") || strings.Contains(text, "<body>") || strings.Count(text, "error:") > 1 {
+				t.Errorf("it says:\n%s", text)
+			}
+		})
+	}
+}
+
+// TestInvokeKeepsItsToken: repeated calls share a token until the gateway
+// refuses it, and then get one new one each time.
+func TestInvokeKeepsItsToken(t *testing.T) {
+	t.Parallel()
+	token := func(name string) http.Handler {
+		return gatewaytest.Reply(200, `{"access_token":"`+name+`","expires_in":1}`)
+	}
+	for name, tt := range map[string]struct {
+		args   []string
+		tokens []http.Handler
+		call   func() func(token string) int
+		want   []string
+	}{
+		"on demand": {
+			tokens: []http.Handler{token("one")}, call: func() func(string) int { return inTurn(503, 503, 200) },
+			want: []string{"/function/fn ", "/oauth/token ", "/function/fn Bearer one", "/function/fn Bearer one", "/function/fn Bearer one"},
+		},
+		"run out on the way": {
+			args: []string{"--auth"}, tokens: []http.Handler{token("one"), token("two")}, call: func() func(string) int { return inTurn(503, 401, 200) },
+			want: []string{"/oauth/token ", "/function/fn Bearer one", "/function/fn Bearer one", "/oauth/token ", "/function/fn Bearer two"},
+		},
+		"the provider away for a moment": {
+			args: []string{"--auth"}, tokens: []http.Handler{gatewaytest.Reply(503, ""), token("one")}, call: func() func(string) int { return inTurn(200) },
+			want: []string{"/oauth/token ", "/oauth/token ", "/function/fn Bearer one"},
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			url, seen := iamGateway(t, tt.tokens, tt.call())
+			env, stdout, stderr := faultEnv(t, url)
+			code := Main(t.Context(), env, append([]string{"invoke", "fn", "-d", "body", "--token", "id", "--retry", "2"}, tt.args...))
+			if code != 0 || stdout.String() != "body" || !reflect.DeepEqual(seen(), tt.want) {
+				t.Errorf("exit code %d, printed %q, requests %q; want %q:\n%s", code, stdout, seen(), tt.want, stderr)
+			}
+		})
+	}
+}
+
+// inTurn answers with one status after the other.
+func inTurn(statuses ...int) func(string) int {
+	return func(string) int {
+		status := statuses[0]
+		statuses = statuses[min(1, len(statuses)-1):]
+		return status
+	}
+}
+
+// TestRefusedTokenHints: who is refused with a token that was saved hears that
+// it has run out, if it has; whatever the clock says, it is sent.
+func TestRefusedTokenHints(t *testing.T) {
+	t.Parallel()
+	const now = 1_700_000_000 // 2023-11-14T22:13:20Z
+	claims := func(text string) string {
+		return "eyJhbGciOiJub25lIn0." + base64.RawURLEncoding.EncodeToString([]byte(text)) + ".c2ln"
+	}
+	for name, tt := range map[string]struct{ auth, token, says string }{
+		"run out":        {"oauth2", claims(`{"exp":1699999999}`), "ran out at 2023-11-14T22:13:19Z"},
+		"looks valid":    {"oauth2", claims(`{"exp":1700000001}`), "get a new one"},
+		"does not say":   {"oauth2", claims(`{"exp":"soon"}`), "get a new one"},
+		"no web token":   {"oauth2", "opaque", "get a new one"},
+		"a password":     {"basic", "YWRtaW46eA==", "run faas-cli login"},
+		"an empty token": {"oauth2", "", "run faas-cli login"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			for _, args := range [][]string{{"list"}, {"deploy", "--image", "r/fn:1", "--name", "fn"}, {"namespace", "list"}, {"invoke", "fn", "--auth", "-d", "x"}} {
+				gw := gatewaytest.New(t, gatewaytest.Options{})
+				gw.Inject(gatewaytest.Fault{Handler: gatewaytest.Reply(401, "no", `WWW-Authenticate: Bearer realm="IAM function invoke"`)})
+				env, _, stderr := faultEnv(t, gw.URL)
+				env.Now = func() time.Time { return time.Unix(now, 0) }
+				file := filepath.Join(env.Dir, ".openfaas", "config.yml")
+				text := fmt.Sprintf("auths:\n- {gateway: %q, auth: %s, token: %q}\n", gw.URL, tt.auth, tt.token)
+				if err := errors.Join(os.Mkdir(filepath.Dir(file), 0o700), os.WriteFile(file, []byte(text), 0o600)); err != nil {
+					t.Fatal(err)
+				}
+				code := Main(t.Context(), env, args)
+				if code != exitAuth || !strings.Contains(stderr.String(), "\nhint: ") || !strings.Contains(stderr.String(), tt.says) {
+					t.Errorf("%q: exit code %d; want %d and %q:\n%s", args, code, exitAuth, tt.says, stderr)
+				}
+				sent := gw.Requests()[0]
+				if bearer := sent.Header.Get("Authorization") == "Bearer "+tt.token; args[0] != "invoke" && bearer != (tt.auth == "oauth2" && tt.token != "") {
+					t.Errorf("%q: sent %q", args, sent.Header.Get("Authorization"))
+				}
+			}
+		})
+	}
+}
+
 // TestSilentStandardInput: a job in CI does not wait for ever for input that
 // never comes, and does wait for slow input.
 func TestSilentStandardInput(t *testing.T) {
@@ -344,20 +531,22 @@ func TestInvokeTimeoutCoversTheAnswer(t *testing.T) {
 
 func TestRetryDelay(t *testing.T) {
 	t.Parallel()
-	answer := func(after string) *http.Response { return &http.Response{Header: http.Header{"Retry-After": {after}}} }
+	answer := func(after time.Duration) error {
+		return fmt.Errorf("get a token: %w", &gateway.Error{RetryAfter: after})
+	}
 	for _, tt := range []struct {
 		attempt  int
-		resp     *http.Response
+		failure  error
 		min, max time.Duration
 	}{
 		{0, nil, firstInvokeRetry / 2, firstInvokeRetry},
 		{2, nil, 2 * firstInvokeRetry, 4 * firstInvokeRetry},
 		{60, nil, maxInvokeRetry / 2, maxInvokeRetry},
-		{0, answer("7"), 7 * time.Second, 7 * time.Second},
-		{0, answer("3600"), maxInvokeRetry, maxInvokeRetry},
-		{0, answer("-1"), firstInvokeRetry / 2, firstInvokeRetry},
+		{0, answer(7 * time.Second), 7 * time.Second, 7 * time.Second},
+		{0, answer(time.Hour), maxInvokeRetry, maxInvokeRetry},
+		{0, answer(0), firstInvokeRetry / 2, firstInvokeRetry},
 	} {
-		if got := retryDelay(tt.attempt, tt.resp); got < tt.min || got > tt.max {
+		if got := retryDelay(tt.attempt, tt.failure); got < tt.min || got > tt.max {
 			t.Errorf("attempt %d: %s; want %s to %s", tt.attempt, got, tt.min, tt.max)
 		}
 	}

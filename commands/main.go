@@ -35,7 +35,7 @@ func Main(ctx context.Context, env *Env, args []string) int {
 	if interrupted(ctx) && !errors.As(err, &own) {
 		err = context.Cause(ctx)
 	}
-	report(env.Term, err, cmd.CommandPath())
+	env.report(err, cmd.CommandPath())
 	return exitCode(err)
 }
 

@@ -68,7 +68,7 @@ func (e *Env) watchLoop(ctx context.Context, w watched) error {
 
 // reportWatched shows an error that does not end the watch.
 func (e *Env) reportWatched(err error) {
-	report(e.Term, err, "faas-cli")
+	e.report(err, "faas-cli")
 	e.progressf("[watch] waiting for a change that mends it")
 }
 

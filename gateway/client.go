@@ -152,9 +152,21 @@ func (c *Client) do(ctx context.Context, k call, read func(io.Reader) error) (Ac
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
 		e.Err = fmt.Errorf("%w: it ends too early", ErrMalformed)
 	default:
-		e.Err = fmt.Errorf("%w: %w", ErrMalformed, err)
+		e.Err = fmt.Errorf("%w: %w", ErrMalformed, shape(err))
 	}
 	return 0, e
+}
+
+// shape says in words of the API what the decoder says in words of Go.
+func shape(err error) error {
+	var wrong *json.UnmarshalTypeError
+	switch {
+	case !errors.As(err, &wrong):
+		return err
+	case wrong.Field == "":
+		return &shapeError{"JSON of another shape: " + wrong.Value}
+	}
+	return &shapeError{fmt.Sprintf("JSON of another shape: %s as %q", wrong.Value, wrong.Field)}
 }
 
 // send returns a 2xx answer with its body still to be read.

@@ -21,8 +21,8 @@ var (
 	ErrNotFound = errors.New("not found")
 	// ErrConflict: the gateway answered 409; what was to be created exists.
 	ErrConflict = errors.New("already exists")
-	// ErrUnauthorized: the gateway answered 401 or 403; credentials are
-	// missing, wrong or not enough.
+	// ErrUnauthorized: the gateway answered 401 or 403, or would not exchange a
+	// token; credentials are missing, wrong or not enough.
 	ErrUnauthorized = errors.New("unauthorized")
 	// ErrUnreachable: there was no answer at all.
 	ErrUnreachable = errors.New("gateway unreachable")
@@ -64,6 +64,8 @@ type Error struct {
 
 	// Err is why there is no usable answer; nil where Status tells all.
 	Err error
+
+	unauthorized bool // whatever Status says
 }
 
 func (e *Error) Error() string {
@@ -100,7 +102,7 @@ func (e *Error) Is(target error) bool {
 	case ErrConflict:
 		return e.Status == http.StatusConflict
 	case ErrUnauthorized:
-		return e.Status == http.StatusUnauthorized || e.Status == http.StatusForbidden
+		return e.unauthorized || e.Status == http.StatusUnauthorized || e.Status == http.StatusForbidden
 	}
 	return false
 }

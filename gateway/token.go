@@ -11,7 +11,10 @@ import (
 )
 
 // FunctionToken exchanges an identity token for one that may invoke a
-// function of a gateway with IAM.
+// function of a gateway with IAM. It fails with [ErrUnauthorized] if the
+// identity token is not accepted. How long the result is good for is not told:
+// servers may leave expires_in out, and an invocation that is refused says it
+// anyway.
 //
 // Source of truth: POST /oauth/token of the gateway API (RFC 8693).
 func (c *Client) FunctionToken(ctx context.Context, identityToken, name, namespace string) (string, error) {
@@ -39,22 +42,28 @@ func (c *Client) FunctionToken(ctx context.Context, identityToken, name, namespa
 	})
 	var refused *Error
 	if errors.As(err, &refused) {
-		refused.Message = oauthMessage(refused.Message)
+		refused.explain()
 	}
 	return token.AccessToken, err
 }
 
-// oauthMessage reads the JSON in which this endpoint explains itself.
-func oauthMessage(text string) string {
+// explain reads the JSON in which this endpoint says why it refuses.
+func (e *Error) explain() {
 	var body struct {
 		Error       string `json:"error"`
 		Description string `json:"error_description"`
 	}
-	if json.Unmarshal([]byte(text), &body) != nil || body.Error == "" {
-		return text
+	if json.Unmarshal([]byte(e.Message), &body) != nil || body.Error == "" {
+		return
 	}
-	if body.Description == "" {
-		return clean(body.Error)
+	switch body.Error {
+	// The first is what RFC 8693 wants of a subject token that is invalid "for
+	// any reason"; some servers keep to RFC 6749.
+	case "invalid_request", "invalid_grant", "invalid_client", "unauthorized_client":
+		e.unauthorized = true
 	}
-	return clean(body.Error + ": " + body.Description)
+	e.Message = clean(body.Error)
+	if body.Description != "" {
+		e.Message = clean(body.Error + ": " + body.Description)
+	}
 }
