@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"bytes"
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"io/fs"
@@ -96,6 +95,7 @@ func variable(env []string, key string) string {
 func output(ctx context.Context, env []string, dir, path string, args ...string) (string, error) {
 	cmd := exec.CommandContext(ctx, path, args...)
 	cmd.Env, cmd.Dir, cmd.WaitDelay = env, dir, killDelay
+	ownGroup(cmd)
 	out, err := cmd.Output()
 	if ctx.Err() != nil {
 		return "", context.Cause(ctx)
@@ -147,7 +147,7 @@ type tool struct {
 func (t tool) run(ctx context.Context, on func(line string)) error {
 	cmd := exec.CommandContext(ctx, t.path, t.args...)
 	cmd.Env, cmd.Dir, cmd.Stdin, cmd.WaitDelay = t.env, t.dir, t.stdin, killDelay
-	cmd.Cancel = func() error { return interrupt(cmd.Process) }
+	ownGroup(cmd)
 	lines := &lineWriter{}
 	failed := &FailedError{Tool: t.name}
 	last := ""
@@ -177,18 +177,6 @@ func (t tool) run(ctx context.Context, on func(line string)) error {
 	}
 	failed.Err = err
 	return failed
-}
-
-// interrupt asks a process to end, where the system knows how.
-func interrupt(p *os.Process) error {
-	if runtime.GOOS == "windows" {
-		return p.Kill()
-	}
-	err := p.Signal(os.Interrupt)
-	if errors.Is(err, os.ErrProcessDone) {
-		return nil
-	}
-	return err
 }
 
 // lineWriter cuts output into lines.
