@@ -146,6 +146,14 @@ func (w *Watcher) run(ctx context.Context) {
 		out      chan []string // nil until the changes are ripe
 	)
 	<-timer.C
+	ripen := func() { // lets what is pending wait for the quiet
+		now := time.Now()
+		if deadline.IsZero() {
+			deadline = now.Add(patience * w.o.Quiet)
+		}
+		out = nil
+		timer.Reset(min(w.o.Quiet, max(deadline.Sub(now), 0)))
+	}
 	for {
 		var batch []string
 		if out != nil {
@@ -158,25 +166,16 @@ func (w *Watcher) run(ctx context.Context) {
 			if !ok {
 				return
 			}
-			if !w.note(e, pending) {
-				continue
+			if w.note(e, pending) {
+				ripen()
 			}
-			now := time.Now()
-			if deadline.IsZero() {
-				deadline = now.Add(patience * w.o.Quiet)
-			}
-			out = nil
-			timer.Reset(min(w.o.Quiet, max(deadline.Sub(now), 0)))
 		case err := <-w.fs.Errors:
-			if errors.Is(err, fsnotify.ErrEventOverflow) { // something was missed: everything may have changed
-				for _, p := range slices.Concat(w.o.Dirs, w.o.Files) {
-					pending[p] = true
-				}
-				timer.Reset(w.o.Quiet)
-				continue
+			if !errors.Is(err, fsnotify.ErrEventOverflow) {
+				w.err = fmt.Errorf("watch %q: %w", w.o.Root, err)
+				return
 			}
-			w.err = fmt.Errorf("watch %q: %w", w.o.Root, err)
-			return
+			w.noteAll(pending)
+			ripen()
 		case <-timer.C:
 			out = w.changes
 		case out <- batch:
@@ -203,6 +202,15 @@ func (w *Watcher) note(e fsnotify.Event, pending map[string]bool) bool {
 	}
 	pending[path] = true
 	return true
+}
+
+// noteAll records, as something was missed, that everything may have changed.
+// Folders that have come may be among what was missed.
+func (w *Watcher) noteAll(pending map[string]bool) {
+	_ = w.addAll() // as in note
+	for _, p := range slices.Concat(w.o.Dirs, w.o.Files) {
+		pending[p] = true
+	}
 }
 
 // counts reports whether path is one of the files, in one of the folders, or a

@@ -6,8 +6,11 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
+
+	"github.com/fsnotify/fsnotify"
 )
 
 // project makes a folder with the files, each holding its own name.
@@ -71,6 +74,16 @@ func next(t *testing.T, w *Watcher, path string) []string {
 	}
 }
 
+// settle waits until everything that happened is noted and told. A change may
+// be told in two parts, the second with what comes next, and a folder that came
+// is watched only when it is noted. The system tells things in order, so it is
+// enough to wait for a new file, which path is.
+func settle(t *testing.T, w *Watcher, path string) {
+	t.Helper()
+	write(t, path, "")
+	next(t, w, path)
+}
+
 func TestWatcherTellsWritesRemovalsAndNewFolders(t *testing.T) {
 	t.Parallel()
 	root := project(t, "fn/handler.go", "fn/sub/a.txt", "other/x", "stack.yaml")
@@ -88,8 +101,10 @@ func TestWatcherTellsWritesRemovalsAndNewFolders(t *testing.T) {
 
 	write(t, filepath.Join(fn, "new", "deep", "b.txt"), "b")
 	next(t, w, filepath.Join(fn, "new"))
+	settle(t, w, filepath.Join(fn, "settled-1"))
 	write(t, filepath.Join(fn, "new", "deep", "b.txt"), "again")
 	next(t, w, filepath.Join(fn, "new", "deep", "b.txt"))
+	settle(t, w, filepath.Join(fn, "settled-2"))
 
 	// An editor replaces the stack file; what lies beside it does not count.
 	write(t, filepath.Join(root, "stack.yaml.new"), "new")
@@ -106,13 +121,16 @@ func TestWatcherFollowsAFolderThatGoesAndComesBack(t *testing.T) {
 	t.Parallel()
 	root := project(t, "fns/a/handler.go")
 	dir := filepath.Join(root, "fns", "a")
-	w := start(t, root, Options{Dirs: []string{dir}})
+	gone, back := filepath.Join(root, "gone"), filepath.Join(root, "back")
+	w := start(t, root, Options{Dirs: []string{dir}, Files: []string{gone, back}})
 	if err := os.RemoveAll(filepath.Join(root, "fns")); err != nil {
 		t.Fatal(err)
 	}
 	next(t, w, filepath.Join(root, "fns"))
+	settle(t, w, gone)
 	write(t, filepath.Join(dir, "handler.go"), "back")
 	next(t, w, filepath.Join(root, "fns"))
+	settle(t, w, back)
 	write(t, filepath.Join(dir, "handler.go"), "changed")
 	next(t, w, filepath.Join(dir, "handler.go"))
 }
@@ -139,6 +157,26 @@ func TestWatcherTellsWhatNeverEnds(t *testing.T) {
 	next(t, w, path)
 	close(stop)
 	<-stopped
+}
+
+// TestWatcherFollowsFoldersWhoseComingWasMissed ensures that after more events
+// than the system keeps everything counts as changed, and is watched.
+func TestWatcherFollowsFoldersWhoseComingWasMissed(t *testing.T) {
+	t.Parallel()
+	root := project(t, "fn/handler.go")
+	fn := filepath.Join(root, "fn")
+	var missed atomic.Bool // stands for an event that never came
+	w := start(t, root, Options{Dirs: []string{fn}, Ignore: func(path string, _ bool) bool {
+		return missed.Load() && strings.HasPrefix(path, filepath.Join(fn, "new"))
+	}})
+	missed.Store(true)
+	write(t, filepath.Join(fn, "new", "b.txt"), "b")
+	settle(t, w, filepath.Join(fn, "settled"))
+	missed.Store(false)
+	w.fs.Errors <- fsnotify.ErrEventOverflow
+	next(t, w, fn)
+	write(t, filepath.Join(fn, "new", "b.txt"), "again")
+	next(t, w, filepath.Join(fn, "new", "b.txt"))
 }
 
 func TestIgnoreFollowsGitAndEditors(t *testing.T) {
