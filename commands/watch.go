@@ -1,9 +1,11 @@
 package commands
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -42,6 +44,7 @@ func superseded(ctx context.Context) bool { return errors.Is(context.Cause(ctx),
 func (e *Env) watchLoop(ctx context.Context, w watched) error {
 	var known []string // stack files of the session before
 	for {
+		before := readContents(union(e.stackCandidates(w.stack), known))
 		st, unreadable := w.files(ctx)
 		if unreadable != nil && st == nil {
 			if ctx.Err() != nil {
@@ -54,7 +57,8 @@ func (e *Env) watchLoop(ctx context.Context, w watched) error {
 			return err
 		}
 		known = session.stack
-		if st == nil && e.mendedMeanwhile(ctx, w, unreadable) {
+		if path := before.changed(); path != "" { // before it was watched, so that no change tells
+			e.progressf("[watch] %s changed", e.inProject(path))
 			session.close()
 			continue
 		}
@@ -66,25 +70,38 @@ func (e *Env) watchLoop(ctx context.Context, w watched) error {
 	}
 }
 
+// contents are what files held at one moment, in their order.
+type contents []fileContent
+
+type fileContent struct {
+	path string
+	data []byte // nil: it cannot be read
+}
+
+func readContents(paths []string) contents {
+	var c contents
+	for _, path := range paths {
+		data, _ := os.ReadFile(path) // that there is none is something to compare, too
+		c = append(c, fileContent{path, data})
+	}
+	return c
+}
+
+// changed is the first of the files that now holds something else, or nothing.
+func (c contents) changed() string {
+	for _, f := range c {
+		data, _ := os.ReadFile(f.path)
+		if !bytes.Equal(data, f.data) || (data == nil) != (f.data == nil) {
+			return f.path
+		}
+	}
+	return ""
+}
+
 // reportWatched shows an error that does not end the watch.
 func (e *Env) reportWatched(err error) {
 	e.report(err, "faas-cli")
 	e.progressf("[watch] waiting for a change that mends it")
-}
-
-// mendedMeanwhile says whether a stack file that could not be read was mended
-// before it was watched, which no change will tell, and reports it as one.
-// Where something else is wrong with the file by then, that is reported.
-func (e *Env) mendedMeanwhile(ctx context.Context, w watched, before error) bool {
-	st, err := w.files(ctx)
-	if st != nil {
-		e.progressf("[watch] %s changed", strings.Join(st.Paths, ", "))
-		return true
-	}
-	if err != nil && ctx.Err() == nil && err.Error() != before.Error() {
-		e.reportWatched(err)
-	}
-	return false
 }
 
 // watchEnd is nil when a signal ended the watch.
