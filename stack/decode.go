@@ -208,8 +208,7 @@ func duplicate(n *yaml.Node) (key, first *yaml.Node) {
 
 // document decodes everything but the functions.
 func (d *decoder) document() error {
-	f := d.f
-	root := f.root
+	root := d.f.root
 	if root == nil || isNull(root) {
 		root = &yaml.Node{Kind: yaml.MappingNode, Line: 1, Column: 1}
 	}
@@ -217,7 +216,7 @@ func (d *decoder) document() error {
 		d.errorf(root, "a stack file is a mapping that begins with provider and functions, this is %s", kind(root))
 		return d.err()
 	}
-	var provider, version, configuration, name *yaml.Node
+	var provider, version, configuration *yaml.Node
 	d.each(root, "", func(k, v *yaml.Node) {
 		switch k.Value {
 		case "version":
@@ -225,64 +224,71 @@ func (d *decoder) document() error {
 		case "provider":
 			provider = v
 		case "functions":
-			f.functions = v
+			d.f.functions = v
 		case "configuration":
 			configuration = v
 		default:
 			d.unknown(k, "", rootKeys())
 		}
 	})
-	providerName := ""
-	if d.isMapping(provider, "provider") {
-		d.each(provider, "provider", func(k, v *yaml.Node) {
+	if d.provider(root, provider); len(d.errs) > 0 {
+		return d.err()
+	}
+	if version != nil {
+		d.f.Version = d.text(version, "version")
+		if d.f.Version != "" && d.f.Version != "1.0" {
+			d.errorf(version, "version must be 1.0, but it is %q", d.f.Version)
+		}
+	}
+	if d.configuration(configuration); len(d.errs) > 0 {
+		return d.err()
+	}
+	return nil
+}
+
+// provider decodes n, which is nil where root has none.
+func (d *decoder) provider(root, n *yaml.Node) {
+	at, is, name := root, "missing", ""
+	if n != nil {
+		at = n
+	}
+	if d.isMapping(n, "provider") {
+		d.each(n, "provider", func(k, v *yaml.Node) {
 			switch k.Value {
 			case "name":
-				name, providerName = v, d.text(v, "provider.name")
+				name = d.text(v, "provider.name")
+				at, is = v, strconv.Quote(name)
 			case "gateway":
-				f.Gateway = d.line(v, "provider.gateway")
+				d.f.Gateway = d.line(v, "provider.gateway")
 			case "network": // of the first generation, without effect
 			default:
 				d.unknown(k, "provider", []string{"name", "gateway"})
 			}
 		})
 	}
-	if len(d.errs) > 0 {
-		return d.err()
+	if len(d.errs) > 0 || name == "openfaas" {
+		return
 	}
-	if providerName != "openfaas" {
-		at, is := root, "missing"
-		if name != nil {
-			at, is = name, strconv.Quote(providerName)
-		} else if provider != nil {
-			at = provider
+	err := d.f.source(at).errorf(at, "provider.name must be openfaas, but it is %s", is)
+	err.Advice = "write name: openfaas, indented below provider"
+	d.errs = append(d.errs, err)
+}
+
+// configuration decodes n, which may be nil.
+func (d *decoder) configuration(n *yaml.Node) {
+	if !d.isMapping(n, "configuration") {
+		return
+	}
+	d.each(n, "configuration", func(k, v *yaml.Node) {
+		switch k.Value {
+		case "copy":
+			d.f.CopyExtra = d.lines(v, "configuration.copy")
+		case "templates":
+			d.f.Templates = d.templates(v)
+		default:
+			d.unknown(k, "configuration", []string{"templates", "copy"})
 		}
-		err := f.source(at).errorf(at, "provider.name must be openfaas, but it is %s", is)
-		err.Advice = "write name: openfaas, indented below provider"
-		d.errs = append(d.errs, err)
-		return d.err()
-	}
-	if version != nil {
-		f.Version = d.text(version, "version")
-		if f.Version != "" && f.Version != "1.0" {
-			d.errorf(version, "version must be 1.0, but it is %q", f.Version)
-		}
-	}
-	if d.isMapping(configuration, "configuration") {
-		d.each(configuration, "configuration", func(k, v *yaml.Node) {
-			switch k.Value {
-			case "copy":
-				f.CopyExtra = d.lines(v, "configuration.copy")
-			case "templates":
-				f.Templates = d.templates(v)
-			default:
-				d.unknown(k, "configuration", []string{"templates", "copy"})
-			}
-		})
-	}
-	if len(d.errs) > 0 {
-		return d.err()
-	}
-	return nil
+	})
 }
 
 // rootKeys are the keys of a stack file's top level.

@@ -205,10 +205,10 @@ func (e *editor) offset(n *yaml.Node) int {
 // flowEnd finds where an entry is added to a flow mapping or list: behind its
 // last token, with what must stand before the entry.
 func (e *editor) flowEnd(n *yaml.Node) (at int, comma string, ok bool) {
+	text, start := e.text, e.offset(n)
 	depth, last, lastChar := 0, 0, byte(0)
-	text := e.text
 	exprEnd := 0
-	for i := e.offset(n); i < len(text); i++ {
+	for i := start; i < len(text); i++ {
 		c := text[i]
 		blankBefore := i == 0 || strings.IndexByte(" \t\r\n", text[i-1]) >= 0
 		switch {
@@ -232,20 +232,24 @@ func (e *editor) flowEnd(n *yaml.Node) (at int, comma string, ok bool) {
 			depth++
 		case c == '}' || c == ']':
 			if depth--; depth == 0 {
-				switch lastChar {
-				case ',':
-					return last + 1, " ", true
-				case '{', '[':
-					if last == e.offset(n) {
-						return last + 1, "", true
-					}
-				}
-				return last + 1, ", ", true
+				return last + 1, separator(lastChar, last == start), true
 			}
 		}
 		last, lastChar = i, c
 	}
 	return 0, "", false
+}
+
+// separator is what stands between the last token of a flow collection and a
+// new entry. opening says that the token is the bracket that it begins with.
+func separator(last byte, opening bool) string {
+	switch {
+	case opening:
+		return ""
+	case last == ',':
+		return " "
+	}
+	return ", "
 }
 
 // expressionEnd is the end of the ${…} at offset i, i if there is none.

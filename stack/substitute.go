@@ -53,80 +53,105 @@ func hide(text string) (string, *placeholders) {
 	p := &placeholders{}
 	p.mark = unusedRune(text, firstMark)
 	p.gap = unusedRune(text, p.mark+1)
-	var (
-		out     strings.Builder
-		ends    = matchBraces(text)
-		ids     = map[string]int{}
-		next    = 0 // index into ends
-		failed  = 0 // bytes of text tried in vain
-		written = 0 // text before it is in out
-		line    = 1
-		extra   = 0 // lines that placeholders took out so far
-	)
-	out.Grow(len(text) + len(text)/8)
-	for i := 0; i < len(text); {
-		j := strings.IndexAny(text[i:], "$\\")
-		if j < 0 || i+j+1 >= len(text) {
+	h := hider{p: p, text: text, ahead: matchBraces(text), ids: map[string]int{}, line: 1}
+	h.out.Grow(len(text) + len(text)/8)
+	for i := 0; i < len(text)-1; {
+		j := strings.IndexAny(text[i:len(text)-1], "$\\")
+		if j < 0 {
 			break
 		}
 		i += j
-		c, d := text[i], text[i+1]
-		switch {
+		switch c, d := text[i], text[i+1]; {
 		case c == '$' && d == '{':
-			for next < len(ends) && ends[next].open < i {
-				next++
-			}
-			end := 0
-			if failed < 16*len(text) {
-				end = expression(text, i, ends[next].close)
-			}
-			if end == 0 {
-				p.bad = append(p.bad, i)
-				failed += max(0, ends[next].close-i)
-				i += 2
-				continue
-			}
-			out.WriteString(text[written:i])
-			line += strings.Count(text[written:i], "\n")
-			expr := text[i:end]
-			id, seen := ids[expr]
-			if !seen {
-				id = len(p.exprs)
-				ids[expr] = id
-				p.exprs = append(p.exprs, expr)
-			}
-			p.write(&out, id, utf8.RuneCountInString(expr))
-			if lines := strings.Count(expr, "\n"); lines > 0 {
-				extra += lines
-				p.shifts = append(p.shifts, lineShift{line: line, extra: extra})
-			}
-			p.spans = append(p.spans, span{i, end})
-			i, written = end, end
+			i = h.expression(i)
 		case c == '$' && d == '$':
-			// The first dollar stays, so that no ${ comes about.
-			out.WriteString(text[written : i+1])
-			line += strings.Count(text[written:i], "\n")
-			out.WriteRune(p.gap)
-			i += 2
-			written = i
+			i = h.dollars(i)
 		case c == '\\' && (d == '\\' || d == '/'):
-			// The gaps go before what is left of all pairs in a row: between
-			// two backslashes one would take YAML's escapes apart.
-			out.WriteString(text[written:i])
-			line += strings.Count(text[written:i], "\n")
-			var left []byte
-			for ; i+1 < len(text) && text[i] == '\\' && (text[i+1] == '\\' || text[i+1] == '/'); i += 2 {
-				out.WriteRune(p.gap)
-				left = append(left, text[i+1])
-			}
-			out.Write(left)
-			written = i
+			i = h.escapes(i)
 		default:
 			i++
 		}
 	}
-	out.WriteString(text[written:])
-	return out.String(), p
+	h.copy(len(text))
+	return h.out.String(), p
+}
+
+// hider is one run of hide. Its methods take the offset of what they hide and
+// return where to go on.
+type hider struct {
+	p     *placeholders
+	text  string
+	out   strings.Builder
+	ahead []bracePair    // from the next ${ on
+	ids   map[string]int // of the expressions so far
+
+	failed  int // bytes of text tried in vain
+	written int // text before it is in out
+	line    int // of what comes next, in out
+	extra   int // lines that placeholders took out so far
+}
+
+// copy writes the text up to end as it is.
+func (h *hider) copy(end int) {
+	part := h.text[h.written:end]
+	h.out.WriteString(part)
+	h.line += strings.Count(part, "\n")
+	h.written = end
+}
+
+// expression puts a placeholder for the ${…} at offset at, if it is one.
+func (h *hider) expression(at int) int {
+	for h.ahead[0].open < at {
+		h.ahead = h.ahead[1:]
+	}
+	end := 0
+	if h.failed < 16*len(h.text) {
+		end = expression(h.text, at, h.ahead[0].close)
+	}
+	if end == 0 {
+		h.p.bad = append(h.p.bad, at)
+		h.failed += max(0, h.ahead[0].close-at)
+		return at + 2
+	}
+	h.copy(at)
+	expr := h.text[at:end]
+	id, seen := h.ids[expr]
+	if !seen {
+		id = len(h.p.exprs)
+		h.ids[expr] = id
+		h.p.exprs = append(h.p.exprs, expr)
+	}
+	h.p.write(&h.out, id, utf8.RuneCountInString(expr))
+	if lines := strings.Count(expr, "\n"); lines > 0 {
+		h.extra += lines
+		h.p.shifts = append(h.p.shifts, lineShift{line: h.line, extra: h.extra})
+	}
+	h.p.spans = append(h.p.spans, span{at, end})
+	h.written = end
+	return end
+}
+
+// dollars keeps the first of two dollars, so that no ${ comes about.
+func (h *hider) dollars(at int) int {
+	h.copy(at + 1)
+	h.out.WriteRune(h.p.gap)
+	h.written = at + 2
+	return h.written
+}
+
+// escapes takes the first backslash of each pair. The gaps go before what is
+// left of all pairs in a row: between two backslashes one would take YAML's
+// escapes apart.
+func (h *hider) escapes(at int) int {
+	h.copy(at)
+	var left []byte
+	for ; at+1 < len(h.text) && h.text[at] == '\\' && (h.text[at+1] == '\\' || h.text[at+1] == '/'); at += 2 {
+		h.out.WriteRune(h.p.gap)
+		left = append(left, h.text[at+1])
+	}
+	h.out.Write(left)
+	h.written = at
+	return at
 }
 
 // write writes the placeholder of expression id, runes long.
