@@ -275,67 +275,85 @@ func firstLine(err error) string {
 
 // fetchAll fetches what the plans name, each source once, and installs it.
 func (p *Project) fetchAll(ctx context.Context, plans []*plan, errs map[string]error) {
-	type group struct {
-		source  Source
-		commit  string // of the lock; empty: to be asked
-		plans   []*plan
-		digests map[string]string
-		err     error
+	plans = slices.DeleteFunc(slices.Clone(plans), func(pl *plan) bool { return pl.done || errs[pl.name.String()] != nil })
+	fetches := groupPlans(plans)
+	var g errgroup.Group
+	g.SetLimit(fetchLimit)
+	for _, f := range fetches {
+		g.Go(func() error {
+			f.err = p.runFetch(ctx, f)
+			return nil
+		})
 	}
-	var groups []*group
-	for _, pl := range plans {
-		if pl.done || errs[pl.name.String()] != nil {
-			continue
+	_ = g.Wait() // the errors are in the fetches
+	for _, f := range fetches {
+		for _, pl := range f.plans {
+			if err := p.installFetched(ctx, f, pl); err != nil {
+				errs[pl.name.String()] = err
+			}
 		}
+	}
+}
+
+// fetch is one commit of a source, with the plans that want templates of it.
+type fetch struct {
+	source  Source
+	commit  string // of the lock; empty: to be asked
+	plans   []*plan
+	digests map[string]string
+	err     error
+}
+
+// groupPlans gathers the plans that one fetch can serve.
+func groupPlans(plans []*plan) []*fetch {
+	var fetches []*fetch
+	for _, pl := range plans {
 		commit := ""
 		if pl.pinned != nil {
 			commit = pl.pinned.Commit
 		}
-		i := slices.IndexFunc(groups, func(g *group) bool { return g.source == pl.source && g.commit == commit })
+		i := slices.IndexFunc(fetches, func(f *fetch) bool { return f.source == pl.source && f.commit == commit })
 		if i < 0 {
-			i = len(groups)
-			groups = append(groups, &group{source: pl.source, commit: commit})
+			i = len(fetches)
+			fetches = append(fetches, &fetch{source: pl.source, commit: commit})
 		}
-		groups[i].plans = append(groups[i].plans, pl)
+		fetches[i].plans = append(fetches[i].plans, pl)
 	}
-	var g errgroup.Group
-	g.SetLimit(fetchLimit)
-	for _, gr := range groups {
-		g.Go(func() error {
-			var bases []string
-			for _, pl := range gr.plans {
-				bases = append(bases, pl.base)
-				if gr.commit == "" {
-					p.say("Pulling template: %s from %s", pl.name, pl.source)
-				}
-			}
-			if gr.commit == "" {
-				if gr.commit, gr.err = p.Fetcher.Resolve(ctx, gr.source); gr.err != nil {
-					return nil
-				}
-			}
-			gr.digests, gr.err = p.Fetcher.Fetch(ctx, gr.source, gr.commit, bases)
-			return nil
-		})
-	}
-	_ = g.Wait() // the errors are in the groups
-	for _, gr := range groups {
-		for _, pl := range gr.plans {
-			name := pl.name.String()
-			digests, err := gr.digests, gr.err
-			if errors.Is(err, ErrNotFound) && len(gr.plans) > 1 { // perhaps not this one
-				digests, err = p.Fetcher.Fetch(ctx, gr.source, gr.commit, []string{pl.base})
-			}
-			if err == nil {
-				err = p.installPlan(ctx, pl, gr.commit, digests)
-			} else if pl.fallback && ctx.Err() == nil {
-				err = p.useEmbedded(ctx, name, err)
-			}
-			if err != nil {
-				errs[name] = err
-			}
+	return fetches
+}
+
+// runFetch brings the templates that f wants into the cache.
+func (p *Project) runFetch(ctx context.Context, f *fetch) (err error) {
+	var bases []string
+	for _, pl := range f.plans {
+		bases = append(bases, pl.base)
+		if f.commit == "" {
+			p.say("Pulling template: %s from %s", pl.name, pl.source)
 		}
 	}
+	if f.commit == "" {
+		if f.commit, err = p.Fetcher.Resolve(ctx, f.source); err != nil {
+			return err
+		}
+	}
+	f.digests, err = p.Fetcher.Fetch(ctx, f.source, f.commit, bases)
+	return err
+}
+
+// installFetched installs the template of one plan, or an embedded one where
+// the fetch failed and the plan allows it.
+func (p *Project) installFetched(ctx context.Context, f *fetch, pl *plan) error {
+	digests, err := f.digests, f.err
+	if errors.Is(err, ErrNotFound) && len(f.plans) > 1 { // perhaps not this one
+		digests, err = p.Fetcher.Fetch(ctx, f.source, f.commit, []string{pl.base})
+	}
+	switch {
+	case err == nil:
+		return p.installPlan(ctx, pl, f.commit, digests)
+	case pl.fallback && ctx.Err() == nil:
+		return p.useEmbedded(ctx, pl.name.String(), err)
+	}
+	return err
 }
 
 // installPlan installs one fetched template.

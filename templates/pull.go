@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io/fs"
 	"path"
 	"path/filepath"
 	"runtime"
@@ -166,71 +165,77 @@ func (p *Project) pullCommit(ctx context.Context, src Source, commit string, wan
 
 // installAll installs what may be installed, several at once, and pins it.
 func (p *Project) installAll(ctx context.Context, src Source, commit string, wants []Want, digests map[string]string, o PullOptions) ([]Pulled, error) {
-	type slot struct {
-		pulled             Pulled
-		existing, modified bool
-		done               bool
-	}
-	slots := make([]slot, len(wants))
+	pulled, outcomes := make([]Pulled, len(wants)), make([]outcome, len(wants))
 	g, gctx := errgroup.WithContext(ctx)
 	g.SetLimit(2 * runtime.GOMAXPROCS(0)) // files are written as well as summed up
 	for i, w := range wants {
-		g.Go(func() error {
-			s := &slots[i]
-			s.pulled = Pulled{Name: w.Name, Source: src.Place(), Ref: src.Ref, Commit: commit, Digest: digests[w.Base]}
-			entry, pinned := p.Lock.Entry(w.Name)
-			if p.Locked && entry.Digest != s.pulled.Digest {
-				return &MismatchError{Template: w.Name, Source: src.String(), Commit: commit, Want: entry.Digest, Got: s.pulled.Digest}
-			}
-			have, err := p.installedDigest(w.Name)
-			if err != nil {
-				return err
-			}
-			exists := have != ""
-			switch {
-			case exists && o.Protect:
-				s.existing = true
-				return nil
-			case exists && pinned && !entry.Link && have != entry.Digest && have != s.pulled.Digest && !o.Force:
-				s.modified = true
-				return nil
-			}
-			meta := Meta{Repository: Redact(src.Repo), RefName: src.Ref, SHA: commit, WrittenAt: p.Now()}
-			s.done = true
-			if have == s.pulled.Digest && p.Folder.sameMeta(w.Name, meta) {
-				return nil
-			}
-			s.pulled.Changed = true
-			return p.put(gctx, src, commit, w, s.pulled.Digest, meta)
+		pulled[i] = Pulled{Name: w.Name, Source: src.Place(), Ref: src.Ref, Commit: commit, Digest: digests[w.Base]}
+		g.Go(func() (err error) {
+			outcomes[i], err = p.installOne(gctx, src, w, pulled[i], o)
+			return err
 		})
 	}
 	err := g.Wait()
 	p.saveStats()
-	var all []Pulled
-	var protected ProtectedError
-	for i := range slots {
-		s := &slots[i]
-		name := wants[i].Name
-		switch {
-		case s.existing:
-			protected.Existing = append(protected.Existing, name)
-		case s.modified:
-			protected.Modified = append(protected.Modified, name)
-		case s.done && err == nil:
-			if old, ok := p.Lock.Entry(name); ok && old.Commit != commit {
-				s.pulled.OldCommit = old.Commit
-			}
-			p.Lock.Set(name, LockEntry{Source: src.Place(), Ref: src.Ref, Commit: commit, Digest: s.pulled.Digest, Time: p.Now()})
-			all = append(all, s.pulled)
-		}
-	}
 	if err != nil {
 		return nil, err
+	}
+	var all []Pulled
+	var protected ProtectedError
+	for i, done := range pulled {
+		switch outcomes[i] {
+		case keptExisting:
+			protected.Existing = append(protected.Existing, done.Name)
+			continue
+		case keptModified:
+			protected.Modified = append(protected.Modified, done.Name)
+			continue
+		}
+		done.Changed = outcomes[i] == written
+		if old, ok := p.Lock.Entry(done.Name); ok && old.Commit != commit {
+			done.OldCommit = old.Commit
+		}
+		p.Lock.Set(done.Name, LockEntry{Source: src.Place(), Ref: src.Ref, Commit: commit, Digest: done.Digest, Time: p.Now()})
+		all = append(all, done)
 	}
 	if len(protected.Existing)+len(protected.Modified) > 0 {
 		return all, &protected
 	}
 	return all, nil
+}
+
+// outcome says what became of a template that was to be installed.
+type outcome int
+
+const (
+	written      outcome = iota
+	unchanged            // it is there, with this content
+	keptExisting         // PullOptions.Protect keeps whatever is there
+	keptModified         // its files were changed since it was pinned
+)
+
+// installOne installs what pulled describes, if it may.
+func (p *Project) installOne(ctx context.Context, src Source, w Want, pulled Pulled, o PullOptions) (outcome, error) {
+	entry, pinned := p.Lock.Entry(w.Name)
+	if p.Locked && entry.Digest != pulled.Digest {
+		return 0, &MismatchError{Template: w.Name, Source: src.String(), Commit: pulled.Commit, Want: entry.Digest, Got: pulled.Digest}
+	}
+	have, err := p.installedDigest(w.Name)
+	if err != nil {
+		return 0, err
+	}
+	exists := have != ""
+	switch {
+	case exists && o.Protect:
+		return keptExisting, nil
+	case exists && pinned && !entry.Link && have != entry.Digest && have != pulled.Digest && !o.Force:
+		return keptModified, nil
+	}
+	meta := Meta{Repository: Redact(src.Repo), RefName: src.Ref, SHA: pulled.Commit, WrittenAt: p.Now()}
+	if have == pulled.Digest && p.Folder.sameMeta(w.Name, meta) {
+		return unchanged, nil
+	}
+	return written, p.put(ctx, src, pulled.Commit, w, pulled.Digest, meta)
 }
 
 // put installs a content out of the cache; what is damaged there is fetched
@@ -260,7 +265,7 @@ func (p *Project) put(ctx context.Context, src Source, commit string, w Want, di
 func (f *Folder) ReadMeta(name string) (Meta, bool) {
 	var m Meta
 	data, err := f.project.ReadFile(filepath.FromSlash(path.Join(Dir, name, MetaFile)))
-	if errors.Is(err, fs.ErrNotExist) || err != nil {
+	if err != nil {
 		return m, false
 	}
 	return m, json.Unmarshal(data, &m) == nil
