@@ -21,7 +21,7 @@ func (p *processes) Logs(ctx context.Context, f Ref, q LogQuery) iter.Seq2[LogLi
 	return func(yield func(LogLine, error) bool) {
 		l := &logReader{dir: p.logDir(f), instance: q.Instance, cursors: map[string]*logCursor{}}
 		defer l.close()
-		if err := l.read(ctx, f, q, yield); err != nil {
+		if err := l.read(ctx, q, yield); err != nil {
 			yield(LogLine{}, err)
 		}
 	}
@@ -35,7 +35,7 @@ type logReader struct {
 }
 
 // read yields what q asks for.
-func (l *logReader) read(ctx context.Context, _ Ref, q LogQuery, yield func(LogLine, error) bool) error {
+func (l *logReader) read(ctx context.Context, q LogQuery, yield func(LogLine, error) bool) error {
 	wanted := func(line LogLine) bool { return !line.Time.Before(q.Since) }
 	if err := l.discover(); err != nil {
 		return err
@@ -48,23 +48,9 @@ func (l *logReader) read(ctx context.Context, _ Ref, q LogQuery, yield func(LogL
 		}
 	}
 	for {
-		for {
-			line, ok, err := l.next()
-			if err != nil {
-				return err
-			}
-			if !ok {
-				break
-			}
-			if wanted(line) && !yield(line, nil) {
-				return nil
-			}
-			if ctx.Err() != nil {
-				return context.Cause(ctx)
-			}
-		}
-		if !q.Follow {
-			return nil
+		more, err := l.drain(ctx, wanted, yield)
+		if err != nil || !more || !q.Follow {
+			return err
 		}
 		select {
 		case <-time.After(followEvery):
@@ -73,6 +59,22 @@ func (l *logReader) read(ctx context.Context, _ Ref, q LogQuery, yield func(LogL
 		}
 		if err := l.discover(); err != nil {
 			return err
+		}
+	}
+}
+
+// drain yields what is there; more is false when nobody wants any more.
+func (l *logReader) drain(ctx context.Context, wanted func(LogLine) bool, yield func(LogLine, error) bool) (more bool, err error) {
+	for {
+		line, ok, err := l.next()
+		if err != nil || !ok {
+			return true, err
+		}
+		if wanted(line) && !yield(line, nil) {
+			return false, nil
+		}
+		if ctx.Err() != nil {
+			return true, context.Cause(ctx)
 		}
 	}
 }

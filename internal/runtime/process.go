@@ -10,7 +10,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"log/slog"
 	"maps"
 	"net"
 	"os"
@@ -24,31 +23,6 @@ import (
 
 	"github.com/faas-cli/faas-cli/internal/filelock"
 )
-
-// NativeImages holds the images that a process runtime may run.
-type NativeImages interface {
-	// Native reports whether the native engine built the manifest on this machine. Nothing else runs as a process:
-	// an image from elsewhere was never meant to be let loose on the user's account.
-	Native(digest string) bool
-	// Interpreter returns the program of this machine, as a path, that the image was built for and does not hold; empty:
-	// there is none.
-	Interpreter(digest string) string
-	// Image returns the image for this machine.
-	Image(ctx context.Context, digest string) (v1.Image, error)
-}
-
-// ProcessConfig is what a process runtime is made of.
-type ProcessConfig struct {
-	// Dir is the runtime's folder: rootfs/DIGEST are unpacked images, run/ID folders of replicas, logs/NAME.NAMESPACE
-	// what they wrote.
-	Dir    string
-	Images NativeImages
-	// Supervisor is the command line that runs [Supervise]; the runtime appends its argument.
-	Supervisor []string
-	GatewayURL string // the gateway_url that replicas see
-	Path       string // their PATH, where interpreters are found
-	Log        *slog.Logger
-}
 
 // SecretsDirVariable names the folder of the secrets, in the environment of a process. It is [SecretsPath] where the
 // system lets a process have its own view of that path.

@@ -8,27 +8,7 @@ import (
 	"fmt"
 	"io"
 	"iter"
-	"log/slog"
-
-	v1 "github.com/google/go-containerregistry/pkg/v1"
 )
-
-// NativeImages holds the images that a process runtime may run.
-type NativeImages interface {
-	Native(digest string) bool
-	Interpreter(digest string) string
-	Image(ctx context.Context, digest string) (v1.Image, error)
-}
-
-// ProcessConfig is what a process runtime is made of.
-type ProcessConfig struct {
-	Dir        string
-	Images     NativeImages
-	Supervisor []string
-	GatewayURL string
-	Path       string
-	Log        *slog.Logger
-}
 
 // processes refuses everything: this system has no process groups to keep a function together by.
 type processes struct{}
