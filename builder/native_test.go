@@ -54,7 +54,7 @@ func (p *project) embedded(t *testing.T, lang string) *Context {
 	return c
 }
 
-// log collects events.
+// eventLog collects events.
 type eventLog struct {
 	mu     sync.Mutex
 	events []Event

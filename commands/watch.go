@@ -311,26 +311,21 @@ func (s *watchSession) functions(changes []string, st *stack.File) []string {
 	if st == nil {
 		return nil
 	}
+	touched := func(folder string) bool {
+		return slices.ContainsFunc(changes, func(p string) bool { return overlaps(folder, p) })
+	}
 	hit := map[string]bool{}
-	for _, p := range changes {
-		for _, shared := range s.shared {
-			if overlaps(shared, p) {
-				for _, fn := range st.Functions {
-					hit[fn.Name] = !fn.SkipBuild
-				}
-			}
-		}
-		for folder, names := range s.of {
-			if overlaps(folder, p) {
-				for _, n := range names {
-					hit[n] = true
-				}
+	for folder, names := range s.of {
+		if touched(folder) {
+			for _, n := range names {
+				hit[n] = true
 			}
 		}
 	}
+	all := slices.ContainsFunc(s.shared, touched)
 	var names []string
 	for _, fn := range st.Functions {
-		if hit[fn.Name] {
+		if hit[fn.Name] || all && !fn.SkipBuild {
 			names = append(names, fn.Name)
 		}
 	}
@@ -344,7 +339,7 @@ func overlaps(folder, path string) bool {
 	return path == folder || strings.HasPrefix(path, folder+sep) || strings.HasPrefix(folder, path+sep)
 }
 
-// shown is a path as the user knows it.
+// inProject is a path as the user knows it: relative, if it is in the project.
 func (e *Env) inProject(path string) string {
 	if rel, err := filepath.Rel(e.Dir, path); err == nil && filepath.IsLocal(rel) {
 		return filepath.ToSlash(rel)

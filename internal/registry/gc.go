@@ -78,43 +78,54 @@ func (c *collector) markAll() error {
 	for _, h := range c.o.Keep {
 		c.mark(h)
 	}
-	subjects := map[v1.Hash][]v1.Hash{}
+	referrers := map[v1.Hash][]v1.Hash{} // by their subject
 	err := c.s.walkRepos(func(repository, dir string) error {
-		tags, err := c.s.tags(repository)
+		return c.markRepository(repository, dir, referrers)
+	})
+	c.markReferrers(referrers)
+	return err
+}
+
+// markRepository marks what has a tag or is young, and adds what refers to
+// another manifest to referrers.
+func (c *collector) markRepository(repository, dir string, referrers map[v1.Hash][]v1.Hash) error {
+	tags, err := c.s.tags(repository)
+	if err != nil {
+		return err
+	}
+	for _, t := range tags {
+		h, err := readTag(filepath.Join(dir, "_tags", escape(t)))
 		if err != nil {
 			return err
 		}
-		for _, t := range tags {
-			h, err := readTag(filepath.Join(dir, "_tags", escape(t)))
-			if err != nil {
-				return err
-			}
+		c.mark(h)
+	}
+	manifests, err := c.s.manifests(repository)
+	for h := range manifests {
+		if refs, err := c.s.references(h); err == nil && refs.Subject != nil {
+			referrers[refs.Subject.Digest] = append(referrers[refs.Subject.Digest], h)
+		}
+		if c.young(c.s.blobPath(h)) {
 			c.mark(h)
 		}
-		manifests, err := c.s.manifests(repository)
-		for h := range manifests {
-			if refs, err := c.s.references(h); err == nil && refs.Subject != nil {
-				subjects[refs.Subject.Digest] = append(subjects[refs.Subject.Digest], h)
-			}
-			if c.young(c.s.blobPath(h)) {
-				c.mark(h)
-			}
-		}
-		return err
-	})
+	}
+	return err
+}
+
+// markReferrers marks what refers to a manifest that is kept.
+func (c *collector) markReferrers(referrers map[v1.Hash][]v1.Hash) {
 	for again := true; again; { // a referrer may have referrers
 		again = false
-		for subject, referrers := range subjects {
+		for subject, hashes := range referrers {
 			if c.marked[subject] {
-				delete(subjects, subject)
-				for _, h := range referrers {
+				delete(referrers, subject)
+				for _, h := range hashes {
 					c.mark(h)
 				}
 				again = true
 			}
 		}
 	}
-	return err
 }
 
 // mark keeps a manifest and what it refers to. A manifest that is not there or

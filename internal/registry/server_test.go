@@ -185,7 +185,7 @@ func TestServerSharesTheStoreWithBuilds(t *testing.T) {
 	}
 }
 
-// upload begins an upload and returns its path.
+// beginUpload begins an upload and returns its path.
 func beginUpload(t *testing.T, srv *httptest.Server) string {
 	t.Helper()
 	res := request(t, srv, http.MethodPost, "/v2/me/fn/blobs/uploads/", "", nil)
