@@ -36,6 +36,7 @@ test: lint test-unit test-conformance test-e2e test-demo test-docker ## everythi
 
 # Without GORACE each of the many programs that the scripts start would sleep for a second at its end.
 test-unit: ## unit and command tests, with the race detector, in random order
+	@for shell in bash zsh fish; do command -v $$shell >/dev/null || echo "LEFT OUT: completion in $$shell, which is not installed" >&2; done
 	GORACE=atexit_sleep_ms=0 $(GO) test -race -shuffle=on -timeout 30m $(TESTFLAGS) ./...
 
 test-conformance: build ## the black-box cases of testdata/conformance

@@ -20,9 +20,9 @@ import (
 	"github.com/faas-cli/faas-cli/templates"
 )
 
-// completionTime bounds what a press of the tab key may take, when a gateway
-// or a store has to be asked.
-const completionTime = time.Second
+// completionTime bounds what a press of the tab key waits for a gateway or a
+// store. With the start of the program it is less than a second.
+const completionTime = 700 * time.Millisecond
 
 // completer finds names for the shell. It never prints, and what cannot be
 // found out in time has no names.
@@ -93,6 +93,9 @@ func (c completer) flag(cmd *cobra.Command, f *pflag.Flag, byName map[string]nam
 	case f.Name == "yaml":
 		// The flag exists, so this cannot fail; the same below.
 		_ = cmd.RegisterFlagCompletionFunc(f.Name, cobra.FixedCompletions([]string{"yaml", "yml"}, cobra.ShellCompDirectiveFilterFileExt))
+		return
+	case f.Name == "handler": // a folder
+		_ = cmd.RegisterFlagCompletionFunc(f.Name, cobra.FixedCompletions(nil, cobra.ShellCompDirectiveFilterDirs))
 		return
 	case find == nil:
 		return
