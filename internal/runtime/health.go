@@ -26,10 +26,14 @@ func WaitHealthy(ctx context.Context, hc *http.Client, r Replica, path string) e
 	if path == "" {
 		path = HealthPath
 	}
-	var last error
+	var last error // of a question that was not cut short: that one says more
 	for wait := probeFirst; ; wait = min(wait*3/2, probeSlowest) {
-		if last = Probe(ctx, hc, r.Info().Address, path); last == nil {
+		err := Probe(ctx, hc, r.Info().Address, path)
+		if err == nil {
 			return nil
+		}
+		if last == nil || ctx.Err() == nil {
+			last = err
 		}
 		if l, ok := r.(losable); ok {
 			if err := l.lost(); err != nil {
