@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"math/rand/v2"
 	"net/http"
 	"runtime"
@@ -394,17 +395,8 @@ func (e *Env) showLocalLog(ctx context.Context, client *gateway.Client, t target
 	}
 	ctx, cancel := context.WithTimeout(ctx, localLogTime)
 	defer cancel()
-	quiet := time.AfterFunc(localLogQuiet, cancel)
-	defer quiet.Stop()
 	q := gateway.LogQuery{Name: r.Name, Namespace: r.Namespace, Tail: localLogLines, Since: since.Add(-time.Second), Follow: true}
-	var lines []string
-	for m, err := range client.Logs(ctx, q) {
-		if err != nil {
-			break // the call's own error is what matters
-		}
-		quiet.Reset(localLogQuiet)
-		lines = append(lines[max(0, len(lines)+1-localLogLines):], strings.TrimRight(m.Text, "\n"))
-	}
+	lines := lastLines(ctx, client, q)
 	if len(lines) == 0 {
 		return
 	}
@@ -412,4 +404,23 @@ func (e *Env) showLocalLog(ctx context.Context, client *gateway.Client, t target
 	for _, line := range lines {
 		e.progressf("  %s", line)
 	}
+}
+
+// lastLines are those of a log that has been quiet for localLogQuiet, or when
+// ctx ends. The time until the gateway answers does not count.
+func lastLines(ctx context.Context, client *gateway.Client, q gateway.LogQuery) []string {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	quiet := time.AfterFunc(math.MaxInt64, cancel)
+	defer quiet.Stop()
+	log, err := client.OpenLogs(ctx, q, gateway.LogReading{Idle: func() { quiet.Reset(localLogQuiet) }})
+	if err != nil {
+		return nil // the call's own error is what matters
+	}
+	defer log.Close() //nolint:errcheck // nothing is lost
+	var lines []string
+	for rec := (gateway.LogRecord{}); log.Next(&rec) == nil; {
+		lines = append(lines[max(0, len(lines)+1-localLogLines):], strings.TrimRight(string(rec.Text), "\n"))
+	}
+	return lines
 }

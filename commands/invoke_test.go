@@ -9,6 +9,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -581,5 +582,25 @@ func TestPayloadFileIsSentByTheKernel(t *testing.T) {
 		t.Error(err)
 	} else if text, err := io.ReadAll(again); err != nil || string(text) != "hello" {
 		t.Errorf("read again: %q, %v", text, err)
+	}
+}
+
+// TestLastLinesOfALateGateway ensures that a gateway which takes longer to
+// answer than a log may be quiet is waited for.
+func TestLastLinesOfALateGateway(t *testing.T) {
+	t.Parallel()
+	gw := gatewaytest.New(t, gatewaytest.Options{Delay: 2 * localLogQuiet})
+	for i := range localLogLines + 1 {
+		gw.AddLogs(schema.LogMessage{Name: "fn", Text: fmt.Sprintf("line %d\n", i)})
+	}
+	base, err := url.Parse(gw.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	transport := &http.Transport{}
+	t.Cleanup(transport.CloseIdleConnections)
+	lines := lastLines(t.Context(), gateway.New(base, &http.Client{Transport: transport}, nil), gateway.LogQuery{Name: "fn", Follow: true, Tail: -1})
+	if len(lines) != localLogLines || lines[0] != "line 1" || lines[localLogLines-1] != fmt.Sprintf("line %d", localLogLines) {
+		t.Errorf("lines %q", lines)
 	}
 }
