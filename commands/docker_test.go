@@ -7,7 +7,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -233,25 +232,20 @@ func TestDockerLocalRunPassesTheExitCodeOn(t *testing.T) {
 func TestDockerLocalRunAfterOneThatWasKilled(t *testing.T) {
 	t.Parallel()
 	i := newCtrlC(t, "", enginetest.FunctionDockerfile)
-	var lc net.ListenConfig
-	l, err := lc.Listen(t.Context(), "tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	_, port, _ := net.SplitHostPort(l.Addr().String())
-	_ = l.Close()
 	said := &matchWriter{grown: make(chan struct{})}
-	killed := exec.CommandContext(t.Context(), "faas-cli", "local-run", "--port", port)
+	killed := exec.CommandContext(t.Context(), "faas-cli", "local-run", "--port", "0")
 	killed.Dir, killed.Stderr = i.env.Dir, said
 	killed.Env = append(os.Environ(), "HOME="+i.env.Dir)
 	if err := killed.Start(); err != nil {
 		t.Fatal(err)
 	}
-	if err := said.await("Running"); err != nil {
-		t.Error(err)
-	}
+	err := said.await(`Running \S+ on \S+\n`)
 	_ = killed.Process.Kill()
 	_ = killed.Wait()
+	if err != nil {
+		t.Fatal(err)
+	}
+	port := regexp.MustCompile(`Running \S+ on http://127\.0\.0\.1:(\d+)\n`).FindStringSubmatch(said.String())[1]
 	i.run(0, "Running", "local-run", "--port", port)
 	i.leavesNothing()
 }

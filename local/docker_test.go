@@ -132,7 +132,8 @@ func TestDockerDeployNeverHealthySaysWhy(t *testing.T) {
 	image := enginetest.Name("faas-cli-test/function") + ":1"
 	enginetest.FunctionImage(t, enginetest.Connect(t), image)
 	docker := withDocker(t, func() *engine.Client { return enginetest.Connect(t) })
-	p := startPlatform(t, t.TempDir(), docker, func(o *Options) { o.StartLimit = 2 * time.Second })
+	// Also for the version that becomes healthy: as long as a container may take to start on a busy machine.
+	p := startPlatform(t, t.TempDir(), docker, func(o *Options) { o.StartLimit = 10 * time.Second })
 	why := func(method string, d schema.FunctionDeployment) {
 		t.Helper()
 		_, body := p.want(http.StatusInternalServerError, method, "/system/functions", d)
@@ -265,22 +266,21 @@ func TestDockerEngineNeverReturnsToADeploy(t *testing.T) {
 		type answer struct {
 			status int
 			text   string
-			took   time.Duration
 		}
 		done := make(chan answer)
 		go func() {
-			began := time.Now()
 			res, text := p.do(method, "/system/functions", d)
-			done <- answer{res.StatusCode, text, time.Since(began)}
+			done <- answer{res.StatusCode, text}
 		}()
 		soon(t, when)
 		proxy.Cut()
+		cut := time.Now()
 		a := <-done
 		if a.status != http.StatusInternalServerError || !strings.Contains(a.text, want) {
 			t.Errorf("%s answered %d %s", method, a.status, a.text)
 		}
-		if a.took > 25*time.Second {
-			t.Errorf("%s took %s", method, a.took)
+		if took := time.Since(cut); took > 25*time.Second {
+			t.Errorf("%s was answered %s after the engine went away", method, took)
 		}
 	}
 	running := func(n int) error {

@@ -194,10 +194,10 @@ func TestDockerReplicaServesWithItsSettings(t *testing.T) {
 		}
 	}
 	began := time.Now()
-	if err := r.Stop(t.Context(), 5*time.Second); err != nil {
+	if err := r.Stop(t.Context(), time.Minute); err != nil {
 		t.Fatal(err)
 	}
-	if took := time.Since(began); took > 4*time.Second {
+	if took := time.Since(began); took > 30*time.Second {
 		t.Errorf("a function that heeds SIGTERM took %s to stop", took)
 	}
 	if e := ended(t, r); e.Code != 0 {
