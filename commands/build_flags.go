@@ -121,10 +121,10 @@ func (o *buildFlags) register(cmd *cobra.Command) {
 	f.StringVar(&o.name, "name", "", "with --image: its `name`")
 	f.StringVar(&o.lang, "lang", "", "with --image: its `template`, or dockerfile")
 
-	f.StringArrayVarP(&o.args, "build-arg", "b", nil, "build argument `KEY=VALUE` (repeatable)")
-	f.StringArrayVarP(&o.options, "build-option", "o", nil, "build `option` that the template defines (repeatable)")
-	f.StringArrayVar(&o.labels, "build-label", nil, "label `KEY=VALUE` of the image (repeatable)")
-	f.StringArrayVar(&o.extras, "copy-extra", nil, "further `path` that is copied into the handler's folder (repeatable)")
+	listVar(f, &o.args, "build-arg", "b", "build argument `KEY=VALUE` (repeatable)")
+	listVar(f, &o.options, "build-option", "o", "build `option` that the template defines (repeatable)")
+	listVar(f, &o.labels, "build-label", "", "label `KEY=VALUE` of the image (repeatable)")
+	listVar(f, &o.extras, "copy-extra", "", "further `path` that is copied into the handler's folder (repeatable)")
 	registerTag(cmd, &o.tag)
 	f.BoolVar(&o.noCache, "no-cache", false, "do not use cached steps of earlier builds")
 	f.BoolVar(&o.squash, "squash", false, "squash the layers of the image into one, where the engine can")
@@ -133,7 +133,7 @@ func (o *buildFlags) register(cmd *cobra.Command) {
 	o.builder.register(cmd)
 
 	f.BoolVar(&o.shrinkwrap, "shrinkwrap", false, "only write the build context to ./build/NAME")
-	f.StringArrayVar(&o.outputs, "build-to", nil, "write the image to `oci:DIR` or tar:FILE as well; {} stands for the function's name (repeatable)")
+	listVar(f, &o.outputs, "build-to", "", "write the image to `oci:DIR` or tar:FILE as well; {} stands for the function's name (repeatable)")
 	f.BoolVar(&o.print, "print", false, "print what would be built, with what and why, and stop")
 	f.IntVar(&o.parallel, "parallel", runtime.NumCPU(), "build up to `n` functions at once")
 

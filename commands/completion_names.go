@@ -142,8 +142,7 @@ func (c completer) silent() *Env {
 
 // stackFile reads the stack file of the command line, if it is a file here.
 func (c completer) stackFile(ctx context.Context, cmd *cobra.Command) *stack.File {
-	o := stackFlags{envsubst: true} // --filter or --regex may be what is being completed
-	o.files, _ = cmd.Flags().GetStringArray("yaml")
+	o := stackFlags{files: stackFiles(cmd), envsubst: true} // --filter or --regex may be what is being completed
 	o.complete(cmd)
 	env := c.silent()
 	found, err := env.discoverStack(o)

@@ -39,11 +39,11 @@ func (o *deployFlags) register(cmd *cobra.Command) {
 // registerShared leaves out what is about functions of a stack file.
 func (o *deployFlags) registerShared(cmd *cobra.Command) {
 	f := cmd.Flags()
-	f.StringArrayVarP(&o.env, "env", "e", nil, "environment variable `KEY=VALUE` (repeatable)")
-	f.StringArrayVarP(&o.labels, "label", "l", nil, "label `KEY=VALUE` (repeatable)")
-	f.StringArrayVar(&o.annotations, "annotation", nil, "annotation `KEY=VALUE` (repeatable)")
-	f.StringArrayVar(&o.constraints, "constraint", nil, "placement `constraint`, for functions without any (repeatable)")
-	f.StringArrayVar(&o.secrets, "secret", nil, "`name` of a secret that the function may read (repeatable)")
+	listVar(f, &o.env, "env", "e", "environment variable `KEY=VALUE` (repeatable)")
+	listVar(f, &o.labels, "label", "l", "label `KEY=VALUE` (repeatable)")
+	listVar(f, &o.annotations, "annotation", "", "annotation `KEY=VALUE` (repeatable)")
+	listVar(f, &o.constraints, "constraint", "", "placement `constraint`, for functions without any (repeatable)")
+	listVar(f, &o.secrets, "secret", "", "`name` of a secret that the function may read (repeatable)")
 	f.BoolVar(&o.readOnly, "readonly", false, "make the root file system read-only")
 	o.resources.register(cmd)
 	f.BoolVar(&o.replace, "replace", false, "remove each function first, then create it (needs --update=false)")

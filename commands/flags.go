@@ -15,7 +15,7 @@ import (
 // commands that they mean something to register their own, which help shows.
 func acceptStackFlags(root *cobra.Command) {
 	f := root.PersistentFlags()
-	f.StringArrayP("yaml", "f", nil, "for the commands that have it")
+	listVar(f, new([]string), "yaml", "f", "for the commands that have it")
 	for _, name := range []string{"regex", "filter"} {
 		f.String(name, "", "for the commands that have it")
 	}
@@ -25,18 +25,26 @@ func acceptStackFlags(root *cobra.Command) {
 // registerYAML adds --yaml/-f. Commands for which it is not the stack file
 // that they read say what it is.
 func registerYAML(cmd *cobra.Command, files *[]string, usage string) {
-	cmd.Flags().StringArrayVarP(files, "yaml", "f", nil, usage)
+	listVar(cmd.Flags(), files, "yaml", "f", usage)
 }
 
 // registerLockYAML adds the -f of commands about the project's templates, for
 // firstStackFile.
 func registerLockYAML(cmd *cobra.Command) {
-	cmd.Flags().StringArrayP("yaml", "f", nil, "stack `file`; template.lock is beside it")
+	registerYAML(cmd, new([]string), "stack `file`; template.lock is beside it")
+}
+
+// stackFiles are the files of -f, which every command has.
+func stackFiles(cmd *cobra.Command) []string {
+	if f := cmd.Flags().Lookup("yaml"); f != nil {
+		return *f.Value.(*listValue)
+	}
+	return nil
 }
 
 // firstStackFile is the file of -f whose folder holds template.lock, or "".
 func firstStackFile(cmd *cobra.Command) string {
-	files, _ := cmd.Flags().GetStringArray("yaml") // every command has it
+	files := stackFiles(cmd)
 	if len(files) == 0 {
 		return ""
 	}
@@ -75,7 +83,7 @@ func (o *stackFlags) register(cmd *cobra.Command) {
 	o.registerFile(cmd)
 	f := cmd.Flags()
 	f.BoolVar(&o.envsubst, "envsubst", true, "substitute ${VAR} in the stack file")
-	f.StringArrayVar(&o.envFiles, "env-file", nil, "dotenv `file` with variables to substitute, which win over those of the environment (repeatable)")
+	listVar(f, &o.envFiles, "env-file", "", "dotenv `file` with variables to substitute, which win over those of the environment (repeatable)")
 	f.StringVar(&o.envName, "env-name", "", "overlay stack.`NAME`.yaml beside the stack file (default $OPENFAAS_ENV)")
 	f.BoolVar(&o.strict, "strict", false, "make unknown keys, bad values and unset variables of the stack file errors")
 }

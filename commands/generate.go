@@ -67,8 +67,8 @@ services with --api ` + stack.KnativeAPI + `. They come by name.`,
 	f.StringVarP(&o.url, "url", "u", "", storeURLUsage)
 	f.StringVar(&o.name, "name", "", "with --from-store: `name` of the function")
 	f.StringVar(&o.arch, "arch", "x86_64", "with --from-store: `platform` of the image")
-	f.StringArrayVar(&o.annotations, "annotation", nil, "with --from-store: annotation `KEY=VALUE` (repeatable)")
-	f.StringArrayVar(&o.labels, "label", nil, "with --from-store: label `KEY=VALUE` (repeatable)")
+	listVar(f, &o.annotations, "annotation", "", "with --from-store: annotation `KEY=VALUE` (repeatable)")
+	listVar(f, &o.labels, "label", "", "with --from-store: label `KEY=VALUE` (repeatable)")
 	return cmd
 }
 

@@ -33,7 +33,7 @@ func (o *platformFlags) register(cmd *cobra.Command) {
 	f := cmd.Flags()
 	f.IntVar(&o.port, "port", defaultPort, "`port` of the gateway on 127.0.0.1; 0 for any free one")
 	o.runtime.register(cmd)
-	f.StringArrayVar(&o.origins, "allow-origin", nil, "`origin` of a web page that may call functions, such as http://localhost:3000 (repeatable)")
+	listVar(f, &o.origins, "allow-origin", "", "`origin` of a web page that may call functions, such as http://localhost:3000 (repeatable)")
 	f.StringVar(&o.registry, "registry", "", "also serve images to other tools, on this `port` or any free one")
 	f.Lookup("registry").NoOptDefVal = strconv.Itoa(defaultRegistryPort)
 }

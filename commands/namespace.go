@@ -47,8 +47,8 @@ type namespaceMaps struct {
 }
 
 func (o *namespaceMaps) register(cmd *cobra.Command) {
-	cmd.Flags().StringArrayVarP(&o.labels, "label", "l", nil, "label `KEY=VALUE` (repeatable)")
-	cmd.Flags().StringArrayVar(&o.annotations, "annotation", nil, "annotation `KEY=VALUE` (repeatable)")
+	listVar(cmd.Flags(), &o.labels, "label", "l", "label `KEY=VALUE` (repeatable)")
+	listVar(cmd.Flags(), &o.annotations, "annotation", "", "annotation `KEY=VALUE` (repeatable)")
 }
 
 func (o namespaceMaps) namespace(name string) (schema.FunctionNamespace, error) {

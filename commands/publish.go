@@ -48,7 +48,7 @@ else linux/amd64.`,
 	registerLongFormat(cmd, &o.format)
 	f := cmd.Flags()
 	registerPlatforms(cmd, &o.platforms, "")
-	f.StringArrayVar(&o.extraTags, "extra-tag", nil, "further `tag` of the images (repeatable)")
+	listVar(f, &o.extraTags, "extra-tag", "", "further `tag` of the images (repeatable)")
 	f.BoolVar(&o.resetQemu, "reset-qemu", false, "without effect: emulators are the container engine's own matter")
 	_ = f.MarkHidden("reset-qemu") // the name is constant
 	return cmd

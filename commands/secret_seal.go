@@ -43,8 +43,8 @@ names of the secrets are in the clear.`,
 	}
 	o.format.registerJSON(cmd)
 	f := cmd.Flags()
-	f.StringArrayVar(&o.literals, "from-literal", nil, "`NAME=VALUE` to seal (repeatable)")
-	f.StringArrayVar(&o.files, "from-file", nil, "`NAME=FILE` whose content to seal (repeatable)")
+	listVar(f, &o.literals, "from-literal", "", "`NAME=VALUE` to seal (repeatable)")
+	listVar(f, &o.files, "from-file", "", "`NAME=FILE` whose content to seal (repeatable)")
 	f.StringVarP(&o.output, "output", "o", sealedFile, "`file` to write")
 	f.BoolVar(&o.force, "force", false, "overwrite an existing file")
 	return cmd
