@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"io/fs"
 	"os"
@@ -14,6 +15,8 @@ import (
 	"testing"
 	"testing/fstest"
 	"time"
+
+	"github.com/opencontainers/go-digest"
 )
 
 func basics() map[string]string {
@@ -280,6 +283,43 @@ func TestFingerprintFollowsContentModeAndNames(t *testing.T) {
 	} {
 		if print(change) == same {
 			t.Errorf("%s did not change the fingerprint", name)
+		}
+	}
+}
+
+// What images are labelled with has to stay the same, or everything is built
+// again after an update of the program.
+func TestFingerprintIsWrittenAsEver(t *testing.T) {
+	t.Parallel()
+	sum := newRecord()
+	sum.add("file", "a b", "")
+	sum.add("link")
+	if want := digest.FromString("4:file,3:a b,0:,\n4:link,\n"); sum.digest() != want {
+		t.Errorf("digest = %s, want %s", sum.digest(), want)
+	}
+}
+
+func TestFingerprintReadsFilesOfAllFoldersAndSizes(t *testing.T) {
+	t.Parallel()
+	content := basics()
+	for i := range 5 * batch {
+		content[fmt.Sprintf("fn/%d/%d", i%7, i)] = fmt.Sprint("content ", i)
+	}
+	for i, size := range []int{0, copyBuffer - 1, copyBuffer, copyBuffer + 1, 3 * copyBuffer} {
+		content[fmt.Sprintf("fn/%d/large-%d", i, size)] = strings.Repeat(fmt.Sprint(i), size)
+	}
+	p := newProject(t, content)
+	c := p.mustPrepare(t)
+	if _, err := c.Fingerprint(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	read := map[string]digest.Digest{}
+	for n, s := range c.digests {
+		read[n.where()] = s.digest
+	}
+	for name, content := range content {
+		if strings.HasPrefix(name, "fn/") && read[name] != digest.FromString(content) {
+			t.Errorf("%s was read as %q", name, read[name])
 		}
 	}
 }

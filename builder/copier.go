@@ -20,11 +20,7 @@ type copier struct {
 	to     folder
 	prefix string // the path of to, with a slash at the end
 
-	// src is the folder that files come from at the moment: srcDir of srcFrom.
-	src     folder
-	srcFrom *layer // nil: none is open
-	srcDir  string
-
+	src    sourceFolder
 	buffer []byte // small+1 bytes
 	other  []byte // as many, once they are needed
 }
@@ -37,27 +33,6 @@ func (c *copier) second() []byte {
 	return c.other
 }
 
-func (c *copier) close() {
-	if c.srcFrom != nil {
-		c.src.close()
-		c.srcFrom = nil
-	}
-}
-
-// source opens the folder of n, unless it is open.
-func (c *copier) source(n *node) error {
-	if c.srcFrom == n.from && c.srcDir == n.dir {
-		return nil
-	}
-	c.close()
-	src, err := n.from.open(n.dir)
-	if err != nil {
-		return n.failed("open", err)
-	}
-	c.src, c.srcFrom, c.srcDir = src, n.from, n.dir
-	return nil
-}
-
 // file makes a regular file equal to n. exists says that there is a regular
 // file of its name.
 func (c *copier) file(n *node, exists bool) error {
@@ -67,7 +42,7 @@ func (c *copier) file(n *node, exists bool) error {
 	if look, content, ok := n.from.kept.get(n); ok && !exists {
 		return c.create(n, look, content)
 	}
-	if err := c.source(n); err != nil {
+	if err := c.src.enter(n); err != nil {
 		return err
 	}
 	if exists {
@@ -76,7 +51,7 @@ func (c *copier) file(n *node, exists bool) error {
 			return err
 		}
 	}
-	if !exists && n.from.kept == nil && c.to.send(n.name, c.src, n.base, int64(len(c.buffer)), c.w.mask) {
+	if !exists && n.from.kept == nil && c.to.send(n.name, c.src.folder, n.base, int64(len(c.buffer)), c.w.mask) {
 		return nil
 	}
 	look, content, err := c.src.read(n.base, c.buffer)

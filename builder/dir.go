@@ -352,7 +352,7 @@ func (w *dirWriter) some(dst folder, entries []*node, there []bool, prefix strin
 	}
 	defer w.buffers.Put(buffer)
 	c := copier{w: w, to: dst, prefix: prefix, buffer: *buffer}
-	defer c.close()
+	defer c.src.close()
 	for i, n := range entries {
 		if n.kind != 0 {
 			continue

@@ -47,6 +47,35 @@ func (l *layer) open(dir string) (folder, error) {
 	return at, err
 }
 
+// sourceFolder is the folder of a layer on disk that was entered last. Files
+// that come one after the other out of the same folder are reached by name.
+type sourceFolder struct {
+	folder
+	from *layer // nil: none was entered
+	dir  string
+}
+
+// enter makes it the folder of n.
+func (s *sourceFolder) enter(n *node) error {
+	if s.from == n.from && s.dir == n.dir {
+		return nil
+	}
+	s.close()
+	f, err := n.from.open(n.dir)
+	if err != nil {
+		return n.failed("open", err)
+	}
+	s.folder, s.from, s.dir = f, n.from, n.dir
+	return nil
+}
+
+func (s *sourceFolder) close() {
+	if s.from != nil {
+		s.folder.close()
+		s.from = nil
+	}
+}
+
 // node is a file, folder or link of a tree. Nodes do not change once a tree is
 // complete.
 type node struct {
