@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/faas-cli/faas-cli/schema"
@@ -131,7 +132,19 @@ func planImage(name, image, namespace string, o deployFlags) (schema.FunctionDep
 	return schema.FunctionDeployment{
 		Service: name, Image: image, Namespace: namespace, EnvProcess: o.fprocess,
 		EnvVars: pairs.env, Labels: pairs.labels, Annotations: pairs.annotations,
-		Constraints: o.constraints, Secrets: o.secrets, ReadOnlyRootFilesystem: o.readOnly,
+		Constraints: o.constraints, Secrets: distinct(o.secrets), ReadOnlyRootFilesystem: o.readOnly,
 		Limits: o.resources.limits(), Requests: o.resources.requests(),
 	}, nil
+}
+
+// distinct is a list with each of its values once: a secret that is named twice
+// would be mounted twice.
+func distinct(list []string) []string {
+	var out []string
+	for _, s := range list {
+		if !slices.Contains(out, s) {
+			out = append(out, s)
+		}
+	}
+	return out
 }

@@ -6,7 +6,7 @@ import (
 )
 
 // ErrNoMatch says that a selector was given and no function fits it.
-var ErrNoMatch = errors.New("no function of the stack file matches --filter or --regex")
+var ErrNoMatch = errors.New("no function of the stack file matches")
 
 // ErrSeveralTargets is the error of more than one file for a new function.
 var ErrSeveralTargets = errors.New("give one file to write the function to, with -f or --append")

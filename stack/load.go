@@ -93,7 +93,10 @@ func Load(ctx context.Context, paths []string, o LoadOptions) (*File, error) {
 		}
 		f.sources = append(f.sources, s)
 	}
-	if err := f.decode(matches); err != nil {
+	switch err := f.decode(matches); {
+	case errors.Is(err, ErrNoMatch):
+		return nil, fmt.Errorf("%w %s", err, o.Select)
+	case err != nil:
 		return nil, err
 	}
 	return f, nil

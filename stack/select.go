@@ -19,6 +19,14 @@ func (s Selector) Check() error {
 	return err
 }
 
+// String is the flag that asks for it.
+func (s Selector) String() string {
+	if s.Regex != "" {
+		return fmt.Sprintf("--regex %q", s.Regex)
+	}
+	return fmt.Sprintf("--filter %q", s.Filter)
+}
+
 // matcher compiles the selector; nil means all.
 func (s Selector) matcher() (func(name string) bool, error) {
 	switch {
