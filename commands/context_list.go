@@ -47,12 +47,12 @@ func runContextList(env *Env, format formatFlags) error {
 		Format: format.format(),
 		Name:   func(r contextRow) string { return r.Name },
 		Columns: []output.Column[contextRow]{
-			{Header: "CURRENT", Value: mark},
-			{Header: "NAME", Value: func(r contextRow) string { return r.Name }},
-			{Header: "GATEWAY", Value: func(r contextRow) string { return r.Gateway }},
-			{Header: "NAMESPACE", Value: func(r contextRow) string { return r.Namespace }},
+			{Header: "Current", Value: mark},
+			{Header: "Name", Value: func(r contextRow) string { return r.Name }},
+			{Header: "Gateway", Value: func(r contextRow) string { return r.Gateway }},
+			{Header: "Namespace", Value: func(r contextRow) string { return r.Namespace }},
 			{Header: "CA", Wide: true, Value: func(r contextRow) string { return r.TLS.CAFile }},
-			{Header: "CERTIFICATE", Wide: true, Value: func(r contextRow) string { return r.TLS.CertFile }},
+			{Header: "Certificate", Wide: true, Value: func(r contextRow) string { return r.TLS.CertFile }},
 		},
 	}.List(env.Term.Out, rows)
 }

@@ -3,7 +3,6 @@ package commands
 import (
 	"context"
 	"fmt"
-	"slices"
 
 	"github.com/spf13/cobra"
 
@@ -67,67 +66,4 @@ func runContextUse(ctx context.Context, env *Env, o contextUseOptions) error {
 
 func noSuchContext(name string, all credentials.Contexts) error {
 	return withHint(fmt.Errorf("there is no context %q", name), "%s", contextsHint(all))
-}
-
-func newContextRemoveCmd(env *Env) *cobra.Command {
-	var format formatFlags
-	cmd := &cobra.Command{
-		Use:     "remove NAME",
-		Aliases: []string{"rm", "delete"},
-		Short:   "Remove a context",
-		Long:    "Remove a context. What login saved for its gateway stays; logout removes that.",
-		Example: "  faas-cli context remove prod\n  faas-cli context remove prod --output json",
-		Args:    exactArgs("the NAME of a context"),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			return runContextRemove(cmd.Context(), env, args[0], format)
-		},
-	}
-	format.register(cmd)
-	return cmd
-}
-
-func runContextRemove(ctx context.Context, env *Env, name string, format formatFlags) error {
-	store, err := env.credentialStore()
-	if err != nil {
-		return err
-	}
-	err = store.EditContexts(ctx, func(all *credentials.Contexts) error {
-		before := len(all.Contexts)
-		all.Contexts = slices.DeleteFunc(all.Contexts, func(c credentials.Context) bool { return c.Name == name })
-		if len(all.Contexts) == before {
-			return noSuchContext(name, *all)
-		}
-		if all.Current == name {
-			all.Current = ""
-		}
-		return nil
-	})
-	if err != nil {
-		return err
-	}
-	return printResult(env, format, change{Name: name, Outcome: outcomeRemoved}, name, sprintf("Removed context %s", name))
-}
-
-func newContextCurrentCmd(env *Env) *cobra.Command {
-	var format formatFlags
-	cmd := &cobra.Command{
-		Use:     "current",
-		Short:   "Print the name of the current context",
-		Long:    "Print the name of the current context, or fail if there is none. --context and\nOPENFAAS_CONTEXT, which go before it, are not considered.",
-		Example: "  faas-cli context current\n  faas-cli context current --output json",
-		Args:    noArgs,
-		RunE: func(*cobra.Command, []string) error {
-			all, err := env.contexts()
-			if err != nil {
-				return err
-			}
-			c, ok := all.Find(all.Current)
-			if !ok {
-				return withHint(errNoContext, "%s", contextsHint(all))
-			}
-			return printResult(env, format, contextRow{Context: c, Current: true}, c.Name, c.Name)
-		},
-	}
-	format.register(cmd)
-	return cmd
 }
