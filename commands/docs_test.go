@@ -116,7 +116,7 @@ func TestDocsAreCommandLines(t *testing.T) {
 		for _, line := range codeLines(string(data)) {
 			for _, words := range calls(line) {
 				seen++
-				if err := parses(newRootCmd(env, ""), followFlag(words)); err != nil {
+				if err := parses(env, followFlag(words)); err != nil {
 					t.Errorf("%s: faas-cli %q: %v", page, words, err)
 				}
 			}

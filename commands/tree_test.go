@@ -78,7 +78,7 @@ func TestExamplesAreCommandLines(t *testing.T) {
 	walk = func(cmd *cobra.Command) {
 		for line := range strings.Lines(cmd.Example) {
 			for _, words := range calls(line) {
-				if err := parses(newRootCmd(env, ""), followFlag(words)); err != nil && !errors.Is(err, pflag.ErrHelp) {
+				if err := parses(env, followFlag(words)); err != nil && !errors.Is(err, pflag.ErrHelp) {
 					t.Errorf("example of %s: faas-cli %q: %v", cmd.CommandPath(), words, err)
 				}
 			}
@@ -91,8 +91,8 @@ func TestExamplesAreCommandLines(t *testing.T) {
 }
 
 // parses says why the arguments are no command line, short of running it.
-func parses(root *cobra.Command, args []string) error {
-	cmd, args, err := root.Find(args)
+func parses(env *Env, args []string) error {
+	cmd, args, err := newRootCmd(env, args[0]).Find(args)
 	if err != nil {
 		return err
 	}
@@ -109,7 +109,7 @@ func calls(line string) [][]string {
 	for _, word := range append(shellWord.FindAllString(line, -1), ";") {
 		switch {
 		case strings.Trim(word, "|&;()<>$") == "": // the call ends, or the rest is the shell's
-			if called {
+			if called && len(words) > 0 {
 				all = append(all, words)
 			}
 			words, called = nil, false
