@@ -26,7 +26,7 @@ const (
 	// the file system can.
 	small = 32 << 10
 	// tempPrefix begins the names of files that replace others. One that a
-	// crash leaves behind is stale, hence removed by the next run.
+	// crash leaves behind is stale, so the next run removes it.
 	tempPrefix = ".faas-cli-"
 )
 

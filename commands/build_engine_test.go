@@ -70,7 +70,7 @@ func TestAutoChoosesTheBuilderAndSaysWhy(t *testing.T) {
 		{name: "no engine, docker asked for", template: trusted, builder: builderDocker, docker: noEngine, why: "nobody listens", hint: "--builder native builds this function without a container engine"},
 		{name: "docker asked for", template: trusted, builder: builderDocker, want: "docker", why: "--builder docker"},
 		{name: "native asked for", template: trusted, builder: builderNative, gateway: true, want: "native", why: "--builder native"},
-		{name: "native asked for in vain", template: foreign, builder: builderNative, why: "cannot be built without a container engine"},
+		{name: "native asked for where it cannot", template: foreign, builder: builderNative, why: "cannot be built without a container engine"},
 		{name: "a remote builder", template: trusted, remote: "http://builder:8081", want: "remote", why: "a remote builder is set"},
 	}
 	for _, tt := range tests {

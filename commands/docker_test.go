@@ -254,7 +254,7 @@ func TestDockerLocalRunAfterOneThatWasKilled(t *testing.T) {
 type matchWriter struct {
 	mu    sync.Mutex
 	text  bytes.Buffer
-	grown chan struct{} // closed, and made anew, by each write
+	grown chan struct{} // closed, and made again, by each write
 }
 
 func (w *matchWriter) Write(p []byte) (int, error) {

@@ -31,7 +31,7 @@ func newDoctorCmd(env *Env) *cobra.Command {
 the saved credentials, the clocks, registry credentials, the modes of private
 files and the local platform: a line each, with what to do.
 
-On a terminal it offers to put right what it safely can: file modes, and what a
+On a terminal it offers to fix what it safely can: file modes, and what a
 killed local platform left behind; --fix does so without asking. The exit code
 is 1 if something that is needed is broken.`,
 		Example: "  faas-cli doctor\n  faas-cli doctor --fix\n  faas-cli doctor --output json",
@@ -45,7 +45,7 @@ is 1 if something that is needed is broken.`,
 	o.gateway.register(cmd)
 	o.stack.register(cmd)
 	o.format.register(cmd)
-	cmd.Flags().BoolVar(&o.fix, "fix", false, "put right what can safely be")
+	cmd.Flags().BoolVar(&o.fix, "fix", false, "fix what can safely be fixed")
 	return cmd
 }
 

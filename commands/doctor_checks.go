@@ -123,7 +123,7 @@ func (d *doctor) checkGateway(ctx context.Context) []check {
 	defer cancel()
 	file, err := d.env.peekStack(ctx, d.o.stack)
 	if err != nil {
-		return []check{verdict("gateway", fmt.Errorf("read the stack file: %w", err), "", checkFail, "mend it, or name another with -f")}
+		return []check{verdict("gateway", fmt.Errorf("read the stack file: %w", err), "", checkFail, "fix it, or name another with -f")}
 	}
 	client, t, err := d.env.gatewayClient(d.o.gateway, gatewayOf(file))
 	if err != nil {
@@ -221,7 +221,7 @@ func (d *doctor) checkRegistries(context.Context) []check {
 		err = json.Unmarshal(text, &config)
 	}
 	if err != nil {
-		return []check{verdict("registries", fmt.Errorf("read %s: %w", path, err), "", checkFail, "mend the file, or log in again with docker login")}
+		return []check{verdict("registries", fmt.Errorf("read %s: %w", path, err), "", checkFail, "fix the file, or log in again with docker login")}
 	}
 	helpers := slices.Collect(maps.Values(config.CredHelpers))
 	if config.CredsStore != "" {
@@ -259,7 +259,7 @@ func (d *doctor) checkModes(context.Context) []check {
 	if store, err := d.env.credentialStore(); err == nil {
 		private = append(private, store.Path(), store.ContextsPath())
 		if _, err := store.Entries(); err != nil && !errors.Is(err, fs.ErrNotExist) && fileExists(store.Path()) {
-			return []check{verdict("config", err, "", checkFail, "mend the file, or remove it and log in again")}
+			return []check{verdict("config", err, "", checkFail, "fix the file, or remove it and log in again")}
 		}
 	}
 	if dir, err := local.StateDir(d.env.Lookup); err == nil {

@@ -120,7 +120,7 @@ func (e *Env) localRuntimes(kind runtimeName, self string, log *slog.Logger) loc
 	}
 }
 
-// connectDocker finds the engine anew each time: the one to be used may have been installed or chosen since.
+// connectDocker looks for the engine each time: the one to be used may have been installed or chosen since.
 func (e *Env) connectDocker(ctx context.Context, h local.Host) (runtime.Runtime, error) {
 	client, err := engine.Connect(ctx, engine.Options{Lookup: e.Lookup, UserAgent: e.userAgent()})
 	if err != nil {
@@ -142,7 +142,7 @@ func startHint(err error) error {
 	case errors.As(err, &port):
 		return withHint(err, "end that program, or choose another port: faas-cli local start --port=PORT (0 for any)")
 	case errors.As(err, &running) && running.Instance.Address != "":
-		return withHint(err, "to start it anew: faas-cli local stop, then faas-cli local start")
+		return withHint(err, "to start it again: faas-cli local stop, then faas-cli local start")
 	case engine.IsUnavailable(err):
 		return withHint(err, "start the container engine first; or start with --runtime auto, which runs containers as soon as an engine answers")
 	}

@@ -156,7 +156,7 @@ func (o localRunOptions) needsEngine() bool {
 }
 
 // engine is the connection to the container engine. One that could not be made is
-// made anew the next time: with --watch the engine may be back by then.
+// made again the next time: with --watch the engine may be back by then.
 func (r *localRunner) engine(ctx context.Context) (*engine.Client, error) {
 	c, err := r.conn.get(ctx)
 	if err != nil {

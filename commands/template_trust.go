@@ -24,7 +24,7 @@ func newTemplateTrustCmd(env *Env) *cobra.Command {
 		Long: `Let a template be built and run without a container, as its local block in
 template.yml says: its code then runs on this machine as you do. Trust is for
 the content as it is now, and is kept in your own data folder, not in the
-project; a template that changes has to be trusted anew. Those that come with
+project; a template that changes has to be trusted again. Those that come with
 faas-cli are trusted.`,
 		Example: "  faas-cli template trust rust-axum\n  faas-cli template trust rust-axum --remove",
 		Args:    exactArgs("the name of a template"),

@@ -16,8 +16,8 @@ func newTemplateUpdateCmd(env *Env) *cobra.Command {
 	o := templateUpdateOptions{}
 	cmd := &cobra.Command{
 		Use:   "update [NAME...]",
-		Short: "Pull pinned templates anew and move the lock",
-		Long: `Pull pinned templates anew from where they came from, all or those named, and
+		Short: "Pull pinned templates again and update the lock",
+		Long: `Pull pinned templates again from where they came from, all or those named, and
 move template.lock to the newest commit of their branch or tag. A line says what
 has moved.`,
 		Example: "  faas-cli template update\n  faas-cli template update python3-http",

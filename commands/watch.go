@@ -101,7 +101,7 @@ func (c contents) changed() string {
 // reportWatched shows an error that does not end the watch.
 func (e *Env) reportWatched(err error) {
 	e.report(err, "faas-cli")
-	e.progressf("[watch] waiting for a change that mends it")
+	e.progressf("[watch] waiting for a change that fixes it")
 }
 
 // watchEnd is nil when a signal ended the watch.
@@ -123,7 +123,7 @@ type watchSession struct {
 
 func (e *Env) watchSession(ctx context.Context, w watched, st *stack.File, known []string) (*watchSession, error) {
 	s := &watchSession{of: map[string][]string{}}
-	if st == nil { // it cannot be read: wait until it is mended
+	if st == nil { // it cannot be read: wait until it is fixed
 		s.stack = union(e.stackCandidates(w.stack), known)
 	} else {
 		s.stack = e.localPaths(st.Paths)

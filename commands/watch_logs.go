@@ -11,7 +11,7 @@ import (
 )
 
 // logRetry is how long to wait after a log stream has ended before asking for
-// it again: the gateway may be starting anew.
+// it again: the gateway may be restarting.
 const logRetry = time.Second
 
 // watchedLogs shows what functions write while they are watched. It is for one

@@ -21,7 +21,7 @@ type Invocation struct {
 	// of a body that is not nil, or -1, means unknown, which is sent chunked.
 	Body          io.Reader
 	ContentLength int64
-	// GetBody gives the body anew for a redirect that keeps the method. nil:
+	// GetBody gives the body once more for a redirect that keeps the method. nil:
 	// such a redirect is returned as the answer.
 	GetBody func() (io.ReadCloser, error)
 

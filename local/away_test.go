@@ -307,7 +307,7 @@ func TestFunctionScaledToZeroWakesWhenItsRuntimeIsBack(t *testing.T) {
 	p = startPlatform(t, dir, e.options(false))
 	p.want(http.StatusServiceUnavailable, http.MethodPost, "/function/fn", "")
 	if s := p.status("fn"); s.Replicas != 0 {
-		t.Errorf("a call in vain scaled it to %d", s.Replicas)
+		t.Errorf("a call that failed scaled it to %d", s.Replicas)
 	}
 	e.set(true)
 	eventually(t, "an answer", func() bool {
@@ -336,7 +336,7 @@ func TestPlatformStopsWhileFunctionsWait(t *testing.T) {
 		t.Errorf("purge: %v", err)
 	}
 	if _, err := os.Stat(dir + "/id"); err != nil {
-		t.Errorf("the purge in vain took the identity: %v", err)
+		t.Errorf("the purge that failed took the identity: %v", err)
 	}
 }
 

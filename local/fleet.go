@@ -59,7 +59,7 @@ var (
 	errBadInput = errors.New("bad request")
 )
 
-// inputError is a refusal that is the caller's to mend; its text is the answer.
+// inputError is a refusal that the caller can do something about; its text is the answer.
 type inputError struct{ text string }
 
 func (e *inputError) Error() string        { return e.text }

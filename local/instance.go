@@ -130,7 +130,7 @@ func Discover(dir string) (Instance, error) {
 // URL returns the gateway's address as commands take it.
 func (in Instance) URL() string { return "http://" + in.Address }
 
-// Is reports whether u is the address of this instance, however it is spelt. It says nothing about who answers there.
+// Is reports whether u is the address of this instance, however it is spelled. It says nothing about who answers there.
 func (in Instance) Is(u *url.URL) bool {
 	if u == nil || u.Scheme != "http" || strings.Trim(u.Path, "/") != "" {
 		return false

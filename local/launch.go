@@ -62,7 +62,7 @@ func ReportFailed(w io.Writer, err error) error {
 }
 
 const (
-	maxLogBefore = 1 << 20 // bytes of gateway.log beyond which a start begins it anew
+	maxLogBefore = 1 << 20 // bytes of gateway.log beyond which a start truncates it
 	lastOutput   = 2 << 10 // bytes of it that explain a start that failed without a report
 	// purgeWait is how long a platform may take to stop: what it drains, and then its functions.
 	stopLimit = drainLimit + answerLimit + graceMax
@@ -132,7 +132,7 @@ func (r report) err() error {
 // GatewayLog is the path of what a platform in the background writes.
 func GatewayLog(dir string) string { return filepath.Join(dir, logFile) }
 
-// openGatewayLog opens the log, which it begins anew when it has grown.
+// openGatewayLog opens the log, which it truncates when it has grown.
 func openGatewayLog(dir string) (*os.File, error) {
 	path := GatewayLog(dir)
 	flags := os.O_CREATE | os.O_WRONLY | os.O_APPEND

@@ -59,7 +59,7 @@ wait_for() { # WHAT COMMAND...: until it succeeds, 60 s at most
 	local what=$1 end=$((SECONDS + 60))
 	shift
 	until "$@"; do
-		[ $SECONDS -lt $end ] || { echo "demo: waited for $what in vain:" >&2; cat watch.log >&2; exit 1; }
+		[ $SECONDS -lt $end ] || { echo "demo: waited too long for $what:" >&2; cat watch.log >&2; exit 1; }
 		sleep 0.2
 	done
 }
@@ -98,8 +98,8 @@ if command -v go >/dev/null; then
 	wait_for "the first round of the watch" grep -q '/function/hello' watch.log
 	run "sed -i.bak 's/package function/package functio(/' hello/handler.go"
 	wait_for "the compile error" grep -q 'handler.go:' watch.log
-	run "mv hello/handler.go.bak hello/handler.go && echo '// mended' >>hello/handler.go"
-	wait_for "the mended function" served_again
+	run "mv hello/handler.go.bak hello/handler.go && echo '// fixed' >>hello/handler.go"
+	wait_for "the fixed function" served_again
 	kill -INT $watch && wait $watch
 	expect "Good morning" "echo world | faas-cli invoke hello"
 

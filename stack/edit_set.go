@@ -47,7 +47,7 @@ func Set(path string, text []byte, key, value string) ([]byte, error) {
 		return nil, err
 	}
 	// A value may be well formed and still wrong: another version, say. A file
-	// that was wrong before may be mended bit by bit.
+	// that was wrong before may be fixed bit by bit.
 	name := ""
 	if keys[0] == "functions" {
 		name = keys[1]

@@ -85,7 +85,7 @@ type hider struct {
 	ahead []bracePair    // from the next ${ on
 	ids   map[string]int // of the expressions so far
 
-	failed  int // bytes of text tried in vain
+	failed  int // bytes of text that were tried and are no expression
 	written int // text before it is in out
 	line    int // of what comes next, in out
 	extra   int // lines that placeholders took out so far
@@ -131,7 +131,7 @@ func (h *hider) expression(at int) int {
 	return end
 }
 
-// dollars keeps the first of two dollars, so that no ${ comes about.
+// dollars keeps the first of two dollars, so that no ${ is formed.
 func (h *hider) dollars(at int) int {
 	h.copy(at + 1)
 	h.out.WriteRune(h.p.gap)

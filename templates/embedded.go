@@ -53,7 +53,7 @@ func OpenEmbedded(name string) (Template, error) {
 	return t, nil
 }
 
-// A NotFoundError says where a template was looked for in vain. It is
+// A NotFoundError says where a template was looked for and not found. It is
 // ErrNotFound.
 type NotFoundError struct {
 	Name  string

@@ -296,7 +296,7 @@ func (l *linter) lintCopy(d dockerfile) {
 					manifest = true
 				}
 			case in.name == "run" && whole > 0 && !manifest && installs(in.text()):
-				l.report(ruleLayers, dockerFile, in.line, "dependencies are installed after the handler is copied in line %d, so every edit installs them anew", whole)
+				l.report(ruleLayers, dockerFile, in.line, "dependencies are installed after the handler is copied in line %d, so every edit installs them again", whole)
 				whole = 0 // once is enough
 			}
 		}

@@ -239,14 +239,14 @@ func (p *Project) installOne(ctx context.Context, src Source, w Want, pulled Pul
 }
 
 // put installs a content out of the cache; what is damaged there is fetched
-// anew, once.
+// again, once.
 func (p *Project) put(ctx context.Context, src Source, commit string, w Want, digest string, meta Meta) error {
 	cache := p.Fetcher.Cache
 	err := p.Folder.install(ctx, cache, w.Name, digest, meta)
 	if !errors.Is(err, errDamaged) {
 		return err
 	}
-	p.warn("template %q is damaged in the cache and fetched anew", w.Name)
+	p.warn("template %q is damaged in the cache and fetched again", w.Name)
 	if err := cache.drop(digest); err != nil {
 		return err
 	}

@@ -163,7 +163,7 @@ func (p *Project) Outdated(ctx context.Context, names ...string) ([]Newer, error
 	return all, errors.Join(errs...)
 }
 
-// Update pulls the pinned templates named (none: all) anew and moves the lock.
+// Update pulls the pinned templates named (none: all) again and moves the lock.
 func (p *Project) Update(ctx context.Context, o PullOptions, names ...string) ([]Pulled, error) {
 	reqs, err := p.pinnedRequests(names)
 	if err != nil {

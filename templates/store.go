@@ -123,7 +123,7 @@ func find(entries []schema.TemplateStoreEntry, name, where string) (schema.Templ
 	return schema.TemplateStoreEntry{}, &NotFoundError{Name: name, Where: where, Near: nearest(entries, name)}
 }
 
-// nearest is the name of an entry that is spelt almost like name.
+// nearest is the name of an entry that is spelled almost like name.
 func nearest(entries []schema.TemplateStoreEntry, name string) string {
 	names := make([]string, len(entries))
 	for i, e := range entries {

@@ -66,7 +66,7 @@ func (t *contextTree) Walk(ctx context.Context, target string, fn fs.WalkDirFunc
 		case err == nil:
 			err = fn(filepath.FromSlash(name), &treeEntry{DirEntry: d, tree: t, name: name}, nil)
 		case d == nil && errors.Is(err, fs.ErrNotExist):
-			return nil // target itself, which the Dockerfile may name in vain
+			return nil // target itself, which the Dockerfile may name although it is not there
 		case errors.Is(err, fs.ErrPermission):
 			// fn decides: it forgives this for folders that it was going to leave out.
 			if err = fn(filepath.FromSlash(name), &treeEntry{DirEntry: d, tree: t, name: name}, err); err != nil {

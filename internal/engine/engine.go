@@ -31,7 +31,7 @@ const (
 // Options say how to find an engine and how to introduce ourselves to it.
 type Options struct {
 	// Lookup reads the environment: DOCKER_HOST, DOCKER_CONTEXT, DOCKER_CONFIG, HOME and so on.
-	// Nil is an empty environment, hence the default socket.
+	// Nil is an empty environment, so the default socket is used.
 	Lookup func(key string) (string, bool)
 	// UserAgent is sent with each request; empty leaves docker's own.
 	UserAgent string

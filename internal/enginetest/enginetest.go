@@ -157,7 +157,7 @@ func NoProcess(tb testing.TB, arg string) {
 }
 
 // RemoveImage removes an image after the test, if it is there then, and with it all images that are
-// labelled with the test's name: building anew takes the name off the image that had it.
+// labelled with the test's name: building again takes the name off the image that had it.
 func RemoveImage(tb testing.TB, c *engine.Client, name string) {
 	cleanup(tb, "image "+name, func(ctx context.Context) error {
 		refs, err := c.ImagesLabelled(ctx, Label+"="+tb.Name())

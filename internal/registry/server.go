@@ -31,7 +31,7 @@ type ServerOptions struct {
 // the collector.
 func (s *Store) Handler(o ServerOptions) http.Handler {
 	api := ociserver.New(&backend{s: s}, &ociserver.Options{WriteError: writeError})
-	return wantOwnHost(http.NewCrossOriginProtection().Handler(wantAuth(o, s.mend(api))))
+	return wantOwnHost(http.NewCrossOriginProtection().Handler(wantAuth(o, s.correct(api))))
 }
 
 // wantOwnHost answers only requests that name the listener that they came in

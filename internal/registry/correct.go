@@ -18,20 +18,14 @@ import (
 // request had a Content-Range: the library says 0 when it had none.
 type rangeGiven struct{}
 
-// mend settles, before the library sees it, what the library would answer
-// otherwise than the specification's conformance suite wants.
-func (s *Store) mend(next http.Handler) http.Handler {
+// correct stands before the library's handler where that one does not answer as
+// the specification's conformance suite wants.
+func (s *Store) correct(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if _, ref, ok := strings.Cut(r.URL.Path, "/manifests/"); ok {
-			if strings.Contains(ref, ":") && !isDigest(ref) {
-				writeError(w, r, ociregistry.ErrDigestInvalid)
+			if err := checkManifest(w, r, ref); err != nil {
+				writeError(w, r, err)
 				return
-			}
-			if r.Method == http.MethodPut {
-				if err := readManifest(w, r); err != nil {
-					writeError(w, r, err)
-					return
-				}
 			}
 		}
 		if strings.HasPrefix(r.Header.Get("Range"), "bytes=-") {
@@ -76,6 +70,18 @@ func (w listWriter) Write(p []byte) (int, error) {
 func isDigest(s string) bool {
 	_, err := toHash(ociregistry.Digest(s))
 	return err == nil
+}
+
+// checkManifest refuses a request for a manifest that the library would blame
+// on itself, or look up.
+func checkManifest(w http.ResponseWriter, r *http.Request, ref string) error {
+	switch {
+	case strings.Contains(ref, ":") && !isDigest(ref):
+		return ociregistry.ErrDigestInvalid
+	case r.Method == http.MethodPut:
+		return readManifest(w, r)
+	}
+	return nil
 }
 
 // readManifest reads the request's body, which the library would do anyway,
