@@ -120,9 +120,22 @@ func (e *Env) localRuntimes(kind runtimeName, self string, log *slog.Logger) loc
 	}
 }
 
+// platformEngine connects to the engine that a platform can run functions with, or says why there is none. Nothing is
+// made in it.
+func (e *Env) platformEngine(ctx context.Context) (*engine.Client, error) {
+	client, err := engine.Connect(ctx, engine.Options{Lookup: e.Lookup, UserAgent: e.userAgent()})
+	if err != nil {
+		return nil, err
+	}
+	if err := runtime.CheckEngine(client); err != nil {
+		return nil, errors.Join(err, client.Close())
+	}
+	return client, nil
+}
+
 // connectDocker looks for the engine each time: the one to be used may have been installed or chosen since.
 func (e *Env) connectDocker(ctx context.Context, h local.Host) (runtime.Runtime, error) {
-	client, err := engine.Connect(ctx, engine.Options{Lookup: e.Lookup, UserAgent: e.userAgent()})
+	client, err := e.platformEngine(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -143,6 +156,8 @@ func startHint(err error) error {
 		return withHint(err, "end that program, or choose another port: faas-cli local start --port=PORT (0 for any)")
 	case errors.As(err, &running) && running.Instance.Address != "":
 		return withHint(err, "to start it again: faas-cli local stop, then faas-cli local start")
+	case errors.Is(err, runtime.ErrUnsupported):
+		return withHint(err, "choose an engine of this machine (DOCKER_HOST, or faas-cli doctor tells which is used); or start with --runtime auto, which runs what the native builder made")
 	case engine.IsUnavailable(err):
 		return withHint(err, "start the container engine first; or start with --runtime auto, which runs containers as soon as an engine answers")
 	}

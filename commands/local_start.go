@@ -9,7 +9,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/faas-cli/faas-cli/internal/engine"
 	"github.com/faas-cli/faas-cli/local"
 )
 
@@ -58,8 +57,8 @@ func runLocalStart(ctx context.Context, env *Env, o localStartOptions) error {
 		err := env.runPlatform(ctx, dir, o.platform, env.Term.Err, func(in local.Instance) { _ = env.announce(in) })
 		return startHint(err)
 	}
-	if o.platform.runtime == runtimeDocker { // the process in the background could not say why as well
-		client, err := engine.Connect(ctx, engine.Options{Lookup: env.Lookup, UserAgent: env.userAgent()})
+	if _, err := local.Discover(dir); err != nil && o.platform.runtime == runtimeDocker {
+		client, err := env.platformEngine(ctx) // the process in the background could not say as well why there is none
 		if err != nil {
 			return startHint(err)
 		}

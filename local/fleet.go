@@ -429,7 +429,7 @@ func (fl *fleet) restore(ctx context.Context) error {
 		_, err := fl.attach(ctx, a)
 		switch {
 		case err == nil:
-		case a.Required || !runtime.IsAway(err):
+		case a.Required || !runtime.IsAway(err) && !errors.Is(err, runtime.ErrUnsupported):
 			return fmt.Errorf("%s runtime: %w", a.Kind, err)
 		default:
 			fl.log.Info("runtime is away", "runtime", a.Kind, "error", err)

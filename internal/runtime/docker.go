@@ -124,10 +124,19 @@ func (d *DockerRuntime) Notes(s Spec) []string {
 	return nil
 }
 
+// CheckEngine says whether functions can run with the engine: those of one on another machine could not be reached, nor
+// could they read their secrets. Otherwise the error wraps [ErrUnsupported].
+func CheckEngine(c *engine.Client) error {
+	if c.Local() {
+		return nil
+	}
+	return fmt.Errorf("%w: the container engine at %s is not on this machine", ErrUnsupported, c.Endpoint().Host)
+}
+
 // Check says whether the image is there and the engine is near.
 func (d *DockerRuntime) Check(ctx context.Context, s Spec) error {
-	if !d.o.Engine.Local() {
-		return fmt.Errorf("%w: the container engine at %s is not on this machine", ErrUnsupported, d.o.Engine.Endpoint().Host)
+	if err := CheckEngine(d.o.Engine); err != nil {
+		return err
 	}
 	if d.stored(ctx, s.Digest) != nil {
 		return d.Reachable(ctx)
