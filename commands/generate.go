@@ -41,7 +41,7 @@ func newGenerateCmd(env *Env) *cobra.Command {
 		Short: "Print Kubernetes manifests of functions",
 		Long: `Print the functions of the stack file, or one of the function store, as
 manifests for Kubernetes: Functions of the OpenFaaS operator, or Knative
-services with --api ` + stack.KnativeAPI + `. They come by name.`,
+services with --api ` + stack.KnativeAPI + `. They are sorted by name.`,
 		Example: `  faas-cli generate
   faas-cli generate --filter 'api-*' --namespace staging | kubectl apply -f -
   faas-cli generate --from-store nodeinfo --arch arm64
@@ -108,35 +108,14 @@ func runGenerate(ctx context.Context, env *Env, o generateOptions) error {
 	image := env.imageNamer(o.tag)
 	// Nothing is printed unless all of it can be, so that a pipe into kubectl
 	// applies no half of a stack. What can fail is done first.
-	images := make([]string, len(f.Functions))
-	environments := make([]map[string]string, len(f.Functions))
-	var errs []error
+	deployments, errs := make([]schema.FunctionDeployment, len(f.Functions)), make([]error, len(f.Functions))
 	for i := range f.Functions {
-		fn := &f.Functions[i]
-		var nameErr, envErr error
-		images[i], nameErr = image(ctx, fn)
-		environments[i], envErr = fn.Environ(env.Dir)
-		if nameErr != nil || envErr != nil {
-			errs = append(errs, nameErr, envErr)
-		}
-		fn.EnvironmentFile = nil // read already
+		deployments[i], errs[i] = env.manifest(ctx, &f.Functions[i], image)
 	}
 	if err := errors.Join(errs...); err != nil {
 		return err
 	}
-	for i := range f.Functions {
-		fn := &f.Functions[i]
-		fn.Environment = environments[i]
-		d, err := fn.Deployment(stack.Overrides{Image: images[i]})
-		if err != nil {
-			return err
-		}
-		if fn.Labels == nil {
-			d.Labels = nil
-		}
-		if fn.Annotations == nil {
-			d.Annotations = nil
-		}
+	for _, d := range deployments {
 		own := d.Namespace
 		if o.namespaceExplicit {
 			own = ""
@@ -146,6 +125,25 @@ func runGenerate(ctx context.Context, env *Env, o generateOptions) error {
 		}
 	}
 	return w.Close()
+}
+
+// manifest is what a manifest says of fn: its deployment, without labels and
+// annotations where the stack file has none.
+func (e *Env) manifest(ctx context.Context, fn *stack.Function, image func(context.Context, *stack.Function) (string, error)) (schema.FunctionDeployment, error) {
+	name, nameErr := image(ctx, fn)
+	environment, envErr := fn.Environ(e.Dir)
+	if err := errors.Join(nameErr, envErr); err != nil {
+		return schema.FunctionDeployment{}, err
+	}
+	fn.Environment, fn.EnvironmentFile = environment, nil // read already
+	d, err := fn.Deployment(stack.Overrides{Image: name})
+	if fn.Labels == nil {
+		d.Labels = nil
+	}
+	if fn.Annotations == nil {
+		d.Annotations = nil
+	}
+	return d, err
 }
 
 // generateFromStore prints one function of the store.
