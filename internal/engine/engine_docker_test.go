@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"math/rand/v2"
 	"net"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"slices"
@@ -380,7 +381,7 @@ func TestDockerErrorsHaveKinds(t *testing.T) {
 	if err := c.RemoveContainer(t.Context(), "no-such-container"); err != nil {
 		t.Errorf("removing what is not there: %v", err)
 	}
-	n, err := c.CreateNetwork(t.Context(), enginetest.Name("faas-cli-test"), map[string]string{enginetest.Label: "1"}, nil)
+	n, err := c.CreateNetwork(t.Context(), enginetest.Name("faas-cli-test"), netip.Prefix{}, map[string]string{enginetest.Label: "1"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -388,7 +389,7 @@ func TestDockerErrorsHaveKinds(t *testing.T) {
 	if !n.Subnet.Contains(n.Gateway) {
 		t.Errorf("network %+v", n)
 	}
-	if _, err := c.CreateNetwork(t.Context(), n.Name, nil, nil); !errors.Is(err, engine.ErrConflict) {
+	if _, err := c.CreateNetwork(t.Context(), n.Name, netip.Prefix{}, nil); !errors.Is(err, engine.ErrConflict) {
 		t.Errorf("network name twice: %v", err)
 	}
 }

@@ -20,10 +20,15 @@ type Network struct {
 	Containers []string // IDs of those running in it
 }
 
-// CreateNetwork makes a bridge network. A name that is taken is [ErrConflict].
-func (c *Client) CreateNetwork(ctx context.Context, name string, labels, options map[string]string) (Network, error) {
+// CreateNetwork makes a bridge network. The zero subnet leaves the addresses to the engine; one that another network has
+// is an error. A name that is taken is [ErrConflict].
+func (c *Client) CreateNetwork(ctx context.Context, name string, subnet netip.Prefix, labels map[string]string) (Network, error) {
 	op := fmt.Sprintf("create network %q", name)
-	r, err := c.api.NetworkCreate(ctx, name, network.CreateOptions{Driver: "bridge", Labels: labels, Options: options})
+	o := network.CreateOptions{Driver: "bridge", Labels: labels}
+	if subnet.IsValid() {
+		o.IPAM = &network.IPAM{Driver: "default", Config: []network.IPAMConfig{{Subnet: subnet.String()}}}
+	}
+	r, err := c.api.NetworkCreate(ctx, name, o)
 	if err != nil {
 		return Network{}, c.fail(ctx, op, err)
 	}

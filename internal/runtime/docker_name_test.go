@@ -4,6 +4,7 @@ package runtime
 
 import (
 	"context"
+	"net/netip"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -48,7 +49,7 @@ func TestDockerRefusesForeignNetwork(t *testing.T) {
 	t.Parallel()
 	c := enginetest.Connect(t)
 	d := NewDocker(t.Context(), DockerOptions{Engine: c, Instance: enginetest.Name("t"), Dir: filepath.Join(t.TempDir(), "docker")})
-	n, err := c.CreateNetwork(t.Context(), d.networkName(), map[string]string{enginetest.Label: t.Name()}, nil)
+	n, err := c.CreateNetwork(t.Context(), d.networkName(), netip.Prefix{}, map[string]string{enginetest.Label: t.Name()})
 	if err != nil {
 		t.Fatal(err)
 	}

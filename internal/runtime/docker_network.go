@@ -51,7 +51,7 @@ func (d *DockerRuntime) findNetwork(ctx context.Context) (engine.Network, error)
 	name := d.networkName()
 	n, err := d.o.Engine.Network(ctx, name)
 	if errors.Is(err, engine.ErrNotFound) {
-		n, err = d.o.Engine.CreateNetwork(ctx, name, map[string]string{labelInstance: d.o.Instance}, nil)
+		n, err = d.createNetwork(ctx, name)
 		if errors.Is(err, engine.ErrConflict) { // another process of this instance was faster
 			n, err = d.o.Engine.Network(ctx, name)
 		}
@@ -63,6 +63,19 @@ func (d *DockerRuntime) findNetwork(ctx context.Context) (engine.Network, error)
 		return n, fmt.Errorf("the network %q is not ours; remove it or start the platform anew", name)
 	}
 	return n, nil
+}
+
+// createNetwork makes our network, with the addresses that it had if nobody took them meanwhile: containers that somebody
+// took the network from, and may connect again, know the platform by its old address. d.mu is held.
+func (d *DockerRuntime) createNetwork(ctx context.Context, name string) (engine.Network, error) {
+	labels := map[string]string{labelInstance: d.o.Instance}
+	if d.network != nil && d.network.Subnet.IsValid() {
+		n, err := d.o.Engine.CreateNetwork(ctx, name, d.network.Subnet, labels)
+		if err == nil || errors.Is(err, engine.ErrConflict) {
+			return n, err
+		}
+	}
+	return d.o.Engine.CreateNetwork(ctx, name, netip.Prefix{}, labels)
 }
 
 // hasAddress reports whether this machine has the address, and hence reaches the network behind it. An engine in a

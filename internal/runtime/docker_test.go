@@ -8,6 +8,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/netip"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -445,7 +446,7 @@ func TestDockerFunctionsReachThePlatformInANewNetwork(t *testing.T) {
 	if err := o.Engine.RemoveNetwork(t.Context(), networks[0].ID); err != nil {
 		t.Fatal(err)
 	}
-	taken, err := o.Engine.CreateNetwork(t.Context(), enginetest.Name("taken"), map[string]string{enginetest.Label: t.Name()}, nil)
+	taken, err := o.Engine.CreateNetwork(t.Context(), enginetest.Name("taken"), netip.Prefix{}, map[string]string{enginetest.Label: t.Name()})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -457,6 +458,38 @@ func TestDockerFunctionsReachThePlatformInANewNetwork(t *testing.T) {
 	gateway, _, _ := strings.Cut(after, "\n")
 	if _, body := get(t, r, "/get?url="+url.QueryEscape(gateway)); body != "the platform" {
 		t.Errorf("calling %s: %q", gateway, body)
+	}
+}
+
+// TestDockerNetworkComesBackWithItsAddresses is not parallel: nobody is to take them meanwhile.
+func TestDockerNetworkComesBackWithItsAddresses(t *testing.T) {
+	d, o, image := newDocker(t)
+	lower, err := o.Engine.CreateNetwork(t.Context(), enginetest.Name("lower"), netip.Prefix{}, map[string]string{enginetest.Label: t.Name()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	enginetest.RemoveNetwork(t, o.Engine, lower.ID)
+	network := func() engine.Network {
+		t.Helper()
+		r := start(t, d, spec(image))
+		healthy(t, r)
+		if err := r.Stop(t.Context(), time.Second); err != nil {
+			t.Fatal(err)
+		}
+		n, err := o.Engine.Network(t.Context(), "faas-cli-"+o.Instance)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return n
+	}
+	before := network()
+	for _, id := range []string{before.ID, lower.ID} { // the engine would choose the lower addresses
+		if err := o.Engine.RemoveNetwork(t.Context(), id); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if after := network(); after.ID == before.ID || after.Subnet != before.Subnet || after.Gateway != before.Gateway {
+		t.Errorf("network %+v, then %+v", before, after)
 	}
 }
 
