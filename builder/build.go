@@ -12,6 +12,7 @@ func Build(ctx context.Context, e Engine, req Request, on func(Event)) (Result, 
 	if on == nil {
 		on = func(Event) {}
 	}
+	defer req.Context.hold()()
 	err := context.Cause(ctx)
 	if err == nil {
 		err = Check(ctx, e, req)
@@ -37,6 +38,7 @@ func Check(ctx context.Context, e Engine, req Request) error {
 		return err
 	}
 	if c, ok := e.(requestChecker); ok {
+		defer req.Context.hold()()
 		return c.CheckRequest(req)
 	}
 	return nil

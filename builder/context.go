@@ -76,11 +76,33 @@ type Context struct {
 	umask   func(*os.Root) (fs.FileMode, error)
 	buffers *sync.Pool
 
+	disks []*disk // that handler and extra paths are on
+
 	tree *node // everything
 	sent *node // what engines are sent: tree without what .dockerignore leaves out
 
 	mu      sync.Mutex
+	holders int            // see hold
 	digests map[*node]seen // contents by node, so that they are read once
+}
+
+// hold keeps the folders that the context is read from open, once they are, until
+// the last of all that hold it lets go. They are opened again when they are
+// needed: of many contexts, only those that are worked on are open.
+func (c *Context) hold() (release func()) {
+	c.mu.Lock()
+	c.holders++
+	c.mu.Unlock()
+	return func() {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		if c.holders--; c.holders > 0 {
+			return
+		}
+		for _, d := range c.disks {
+			d.close()
+		}
+	}
 }
 
 // Local is the local block that the native engine may act on: nil where the
@@ -146,6 +168,7 @@ func (b *ContextBuilder) prepare(ctx context.Context, s source) (*Context, error
 		project: b.Project, dirMode: b.DirMode, umask: b.mask.of, buffers: &b.buffers,
 		tree: newDir("."), digests: map[*node]seen{},
 	}
+	defer c.hold()()
 	if c.dirMode == 0 {
 		c.dirMode = 0o700
 	}
@@ -169,11 +192,11 @@ func (b *ContextBuilder) prepare(ctx context.Context, s source) (*Context, error
 	if err := context.Cause(ctx); err != nil {
 		return nil, err
 	}
-	if err := b.layHandler(s.handler, dst); err != nil {
+	if err := b.layHandler(c, s.handler, dst); err != nil {
 		return nil, err
 	}
 	for _, extra := range b.Extras {
-		if err := b.layExtra(extra, dst); err != nil {
+		if err := b.layExtra(c, extra, dst); err != nil {
 			return nil, err
 		}
 	}
@@ -188,10 +211,9 @@ func (b *ContextBuilder) prepare(ctx context.Context, s source) (*Context, error
 func (b *ContextBuilder) scanTemplate(s source) (*node, error) {
 	from := &layer{what: "template " + s.language, fsys: s.template, dir: ".", kept: &keptFiles{room: keptBytes}}
 	if s.templateDir != "" {
-		if root, err := b.Project.OpenRoot(filepath.FromSlash(s.templateDir)); err == nil {
-			if err := from.onDisk(root); err != nil { // the same folder, reached faster
-				return nil, err
-			}
+		find := func() (*os.Root, error) { return b.Project.OpenRoot(filepath.FromSlash(s.templateDir)) }
+		if d, err := openDisk(find); err == nil {
+			from.disk = d // the same folder, reached faster
 		}
 	}
 	tree := newDir(".")
@@ -200,7 +222,7 @@ func (b *ContextBuilder) scanTemplate(s source) (*node, error) {
 }
 
 // layHandler lays the handler's folder over dst.
-func (b *ContextBuilder) layHandler(handler string, dst *node) error {
+func (b *ContextBuilder) layHandler(c *Context, handler string, dst *node) error {
 	dir, err := b.inProject(handler)
 	if err != nil {
 		return fmt.Errorf("handler %q: %w", handler, err)
@@ -208,19 +230,16 @@ func (b *ContextBuilder) layHandler(handler string, dst *node) error {
 	if b.isState(dir) {
 		return fmt.Errorf("handler %q: holds credentials", handler)
 	}
-	root, err := b.Project.OpenRoot(dir)
+	d, err := c.openDisk(dir)
 	if err != nil {
 		if info, statErr := b.Project.Stat(dir); statErr == nil && !info.IsDir() {
 			err = errNoFolder
 		}
 		return fmt.Errorf("handler %q: %w", handler, b.cause(dir, err))
 	}
-	from := &layer{what: "handler " + handler, show: filepath.ToSlash(dir)}
-	if err := from.onDisk(root); err != nil {
-		return fmt.Errorf("handler %q: %w", handler, cause(err))
-	}
+	from := &layer{what: "handler " + handler, show: filepath.ToSlash(dir), disk: d}
 	o := overlay{from: from}
-	ignored, err := readFaasIgnore(root.FS(), faasIgnore)
+	ignored, err := readFaasIgnore(from)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("read %q: %w", path.Join(handler, faasIgnore), cause(err))
 	}
@@ -232,8 +251,17 @@ func (b *ContextBuilder) layHandler(handler string, dst *node) error {
 	return o.onto(dst)
 }
 
+// openDisk opens a folder of the project that the context is read from.
+func (c *Context) openDisk(dir string) (*disk, error) {
+	d, err := openDisk(func() (*os.Root, error) { return c.project.OpenRoot(dir) })
+	if err == nil {
+		c.disks = append(c.disks, d)
+	}
+	return d, err
+}
+
 // layExtra puts an extra path below dst under the path as it is written.
-func (b *ContextBuilder) layExtra(extra string, dst *node) error {
+func (b *ContextBuilder) layExtra(c *Context, extra string, dst *node) error {
 	name, err := b.inProject(extra)
 	switch {
 	case err == nil && name == ".":
@@ -264,11 +292,7 @@ func (b *ContextBuilder) layExtra(extra string, dst *node) error {
 		parent.put(&node{name: path.Base(slashed), from: from, base: "."})
 		return nil
 	}
-	root, err := b.Project.OpenRoot(name)
-	if err == nil {
-		err = from.onDisk(root)
-	}
-	if err != nil {
+	if from.disk, err = c.openDisk(name); err != nil {
 		return fmt.Errorf("extra path %q: %w", extra, cause(err))
 	}
 	top, err := dst.mkdirAll(slashed)

@@ -36,7 +36,7 @@ func (c *copier) second() []byte {
 // file makes a regular file equal to n. exists says that there is a regular
 // file of its name.
 func (c *copier) file(n *node, exists bool) error {
-	if n.from.root == nil {
+	if n.from.disk == nil {
 		return c.slow(n, exists)
 	}
 	if look, content, ok := n.from.kept.get(n); ok && !exists {

@@ -47,6 +47,7 @@ func (c *Context) WriteDir(ctx context.Context, dir string) error {
 		return fmt.Errorf("write context to %q: %w", dir, cause(err))
 	}
 	defer root.Close()
+	defer c.hold()()
 	w := dirWriter{
 		root: root, fresh: fresh, show: filepath.ToSlash(name),
 		private: c.handlerPath(), dirMode: c.dirMode, umask: c.umask, buffers: c.buffers,

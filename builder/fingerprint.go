@@ -128,7 +128,7 @@ func (h *hasher) read(n *node) (seen, error) {
 	if err := context.Cause(h.ctx); err != nil {
 		return seen{}, err
 	}
-	if n.from.root == nil {
+	if n.from.disk == nil {
 		return h.large(n)
 	}
 	if err := h.src.enter(n); err != nil {
@@ -183,7 +183,7 @@ func (c *Context) Changed() (string, bool) {
 
 // looks says whether a regular file looks like that.
 func (s *sourceFolder) looks(n *node, want stamp) bool {
-	if n.from.root == nil {
+	if n.from.disk == nil {
 		info, err := n.info()
 		return err == nil && stampOf(info) == want
 	}

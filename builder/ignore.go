@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"fmt"
 	"io"
-	"io/fs"
 
 	"github.com/moby/patternmatcher"
 	"github.com/moby/patternmatcher/ignorefile"
@@ -25,8 +24,8 @@ const maxIgnoreFile = 1 << 20
 
 // readFaasIgnore returns what the .faasignore at the top of a handler leaves
 // out, or nil where there is none.
-func readFaasIgnore(fsys fs.FS, path string) (func(name string, dir bool) bool, error) {
-	f, err := fsys.Open(path)
+func readFaasIgnore(handler *layer) (func(name string, dir bool) bool, error) {
+	f, err := handler.openFile(faasIgnore)
 	if err != nil {
 		return nil, err
 	}

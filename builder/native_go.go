@@ -93,7 +93,7 @@ func (g *goTool) image(ctx context.Context, b *nativeBuild, p Platform, config *
 		return nil, err
 	}
 	b.tell(EventStep, "writing the image")
-	bin, err := b.root.OpenRoot(out)
+	bin, err := openDisk(func() (*os.Root, error) { return b.root.OpenRoot(out) })
 	if err != nil {
 		return nil, err
 	}
@@ -111,7 +111,7 @@ func (g *goTool) image(ctx context.Context, b *nativeBuild, p Platform, config *
 		layers = append(layers, l)
 	}
 	home := newDir(".")
-	home.add(&node{name: goBinary, base: goBinary, from: &layer{what: "compiled function", fsys: bin.FS(), dir: ".", root: bin}})
+	home.add(&node{name: goBinary, base: goBinary, from: &layer{what: "compiled function", disk: bin}})
 	home.sort()
 	l, err := layerOf(ctx, below(homeDir, home))
 	if err != nil {

@@ -151,7 +151,7 @@ func (t *pythonTool) check(ctx context.Context, b *nativeBuild, python string, t
 	go func() { // ends with the pipe, which run closes
 		var err error
 		for _, n := range tree.lookup(b.req.Context.handler).children {
-			if err == nil && n.kind == 0 && path.Ext(n.name) == ".py" && n.from.root != nil {
+			if err == nil && n.kind == 0 && path.Ext(n.name) == ".py" && n.from.disk != nil {
 				err = sendSource(w, n)
 			}
 		}
@@ -249,12 +249,14 @@ func (t *pythonTool) install(ctx context.Context, b *nativeBuild, python, dir, t
 
 // packagesLayer is the layer of installed packages below dir.
 func packagesLayer(ctx context.Context, dir string) (v1.Layer, error) {
-	root, err := os.OpenRoot(dir)
-	if err != nil {
-		return nil, err
-	}
-	sub, err := root.OpenRoot(packagesDir)
-	_ = root.Close()
+	folder, err := openDisk(func() (*os.Root, error) {
+		root, err := os.OpenRoot(dir)
+		if err != nil {
+			return nil, err
+		}
+		defer root.Close() //nolint:errcheck // only a name was looked up
+		return root.OpenRoot(packagesDir)
+	})
 	if err != nil {
 		return nil, err
 	}
@@ -263,12 +265,8 @@ func packagesLayer(ctx context.Context, dir string) (v1.Layer, error) {
 	if err != nil {
 		return nil, err
 	}
-	packages := &layer{what: "installed packages"}
-	if err := packages.onDisk(sub); err != nil {
-		return nil, err
-	}
 	o := overlay{
-		from: packages,
+		from: &layer{what: "installed packages", disk: folder},
 		skip: func(_, name string, dir bool) bool {
 			return dir && name == "__pycache__" || path.Ext(name) == ".pyc"
 		},

@@ -26,10 +26,14 @@ type overlay struct {
 // replace files and links of the same name, folders are merged. What is no
 // file, folder or link is an error, and so is a link that leaves the source.
 func (o *overlay) onto(dst *node) error {
-	if o.from.root != nil {
-		return o.disk(o.from.top, "", dst)
+	if o.from.disk == nil {
+		return o.generic("", dst)
 	}
-	return o.generic("", dst)
+	_, top, err := o.from.disk.open()
+	if err != nil {
+		return o.failed("", err)
+	}
+	return o.disk(top, "", dst)
 }
 
 func (o *overlay) disk(dir folder, at string, dst *node) error {

@@ -13,38 +13,12 @@ import (
 
 // layer is one of the sources that a context is laid over from.
 type layer struct {
-	what string // for messages: "handler ./hello", "template go", "extra path common"
-	show string // path of its top as the user writes it, for compilers' messages; may be empty
-	fsys fs.FS  // with fs.ReadLinkFS; cannot be left through links
-	dir  string // its top within fsys
-	// root is the disk folder at dir where fsys is one of those, and top is the
-	// same: it opens files by their folder, without walking down the path each
-	// time. nil: use fsys.
-	root *os.Root
-	top  folder
+	what string     // for messages: "handler ./hello", "template go", "extra path common"
+	show string     // path of its top as the user writes it, for compilers' messages; may be empty
+	disk *disk      // its top, where it is a folder of this machine; nil: see fsys
+	fsys fs.FS      // with fs.ReadLinkFS; cannot be left through links
+	dir  string     // its top within fsys
 	kept *keptFiles // contents, where the layer goes into many contexts
-}
-
-// onDisk says that the layer is the folder root, which is left to it: both
-// are closed with the garbage.
-func (l *layer) onDisk(root *os.Root) (err error) {
-	l.root, l.fsys, l.dir = root, root.FS(), "."
-	l.top, err = openFolder(root)
-	return err
-}
-
-// open opens the folder at the path dir of a layer on disk.
-func (l *layer) open(dir string) (folder, error) {
-	name, rest, deeper := strings.Cut(cmp.Or(dir, "."), "/")
-	at, err := l.top.open(name)
-	for err == nil && deeper {
-		name, rest, deeper = strings.Cut(rest, "/")
-		var sub folder
-		sub, err = at.open(name)
-		at.close()
-		at = sub
-	}
-	return at, err
 }
 
 // sourceFolder is the folder of a layer on disk that was entered last. Files
@@ -61,7 +35,7 @@ func (s *sourceFolder) enter(n *node) error {
 		return nil
 	}
 	s.close()
-	f, err := n.from.open(n.dir)
+	f, err := n.from.disk.sub(cmp.Or(n.dir, "."))
 	if err != nil {
 		return n.failed("open", err)
 	}
@@ -238,9 +212,6 @@ func (n *node) path() string {
 	return n.dir + "/" + n.base
 }
 
-// inside is the path of n within its layer's file system.
-func (n *node) inside() string { return path.Join(n.from.dir, n.path()) }
-
 // where says where n comes from, for errors: the path as the user knows it.
 func (n *node) where() string {
 	if n.from == nil {
@@ -254,17 +225,39 @@ func (n *node) where() string {
 
 // open opens a regular file.
 func (n *node) open() (fs.File, error) {
-	var f fs.File
-	var err error
-	if n.from.root != nil {
-		f, err = n.from.root.Open(n.path())
-	} else {
-		f, err = n.from.fsys.Open(n.inside())
-	}
+	f, err := n.from.openFile(n.path())
 	if err != nil {
 		return nil, n.failed("open", err)
 	}
 	return f, nil
+}
+
+// openFile opens the file at the path name below the top.
+func (l *layer) openFile(name string) (fs.File, error) {
+	if l.disk == nil {
+		return l.fsys.Open(path.Join(l.dir, name))
+	}
+	root, _, err := l.disk.open()
+	if err != nil {
+		return nil, err
+	}
+	return root.Open(name)
+}
+
+// look describes the entry at the path name below the top. Only the top itself
+// may be a link: an extra path.
+func (l *layer) look(name string) (fs.FileInfo, error) {
+	if l.disk == nil {
+		if name == "." {
+			return fs.Stat(l.fsys, l.dir)
+		}
+		return fs.Lstat(l.fsys, path.Join(l.dir, name))
+	}
+	root, _, err := l.disk.open()
+	if err != nil {
+		return nil, err
+	}
+	return root.Lstat(name)
 }
 
 // info describes the entry itself; a link is not followed.
@@ -272,16 +265,7 @@ func (n *node) info() (fs.FileInfo, error) {
 	if n.from == nil {
 		return madeInfo{n.name}, nil
 	}
-	var info fs.FileInfo
-	var err error
-	switch {
-	case n.base == ".": // an extra path may be a link itself
-		info, err = fs.Stat(n.from.fsys, n.from.dir)
-	case n.from.root != nil:
-		info, err = n.from.root.Lstat(n.path())
-	default:
-		info, err = fs.Lstat(n.from.fsys, n.inside())
-	}
+	info, err := n.from.look(n.path())
 	if err != nil {
 		return nil, n.failed("read", err)
 	}
