@@ -3,14 +3,18 @@
 package local
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
+	"net"
 	"net/http"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"github.com/faas-cli/faas-cli/internal/runtime"
@@ -85,6 +89,68 @@ func TestPlatformKeepsTheOldReplicaWhenAnUpdateFails(t *testing.T) {
 	}
 	if s := p.status("hello"); s.EnvVars["version"] != "one" {
 		t.Errorf("recorded: %v", s.EnvVars)
+	}
+}
+
+// portThief is a runtime whose first replicas end because another program listens on their port.
+type portThief struct {
+	runtime.Runtime
+	t      *testing.T
+	thefts atomic.Int32 // still to come
+}
+
+func (p *portThief) Start(ctx context.Context, s runtime.Spec) (runtime.Replica, error) {
+	if p.thefts.Add(-1) < 0 {
+		return p.Runtime.Start(ctx, s)
+	}
+	s.Env = maps.Clone(s.Env)
+	s.Env["crash"] = "1"
+	r, err := p.Runtime.Start(ctx, s)
+	if err != nil {
+		return nil, err
+	}
+	<-r.Done()
+	l, err := new(net.ListenConfig).Listen(ctx, "tcp", r.Info().Address)
+	if err != nil {
+		return nil, err
+	}
+	p.t.Cleanup(func() { _ = l.Close() })
+	go func() {
+		for {
+			c, err := l.Accept()
+			if err != nil {
+				return
+			}
+			_ = c.Close()
+		}
+	}()
+	return r, nil
+}
+
+func TestPlatformGivesAFunctionThatLostItsPortAnother(t *testing.T) {
+	t.Parallel()
+	thief := &portThief{t: t}
+	thief.thefts.Store(portTries - 1)
+	p := startPlatform(t, t.TempDir(), func(o *Options) {
+		native := o.Runtimes
+		o.Runtimes = func(h Host) []RuntimeSource {
+			source := native(h)[0]
+			connect := source.Connect
+			source.Connect = func(ctx context.Context) (rt runtime.Runtime, err error) {
+				thief.Runtime, err = connect(ctx)
+				return thief, err
+			}
+			return []RuntimeSource{source}
+		}
+	})
+	p.deploy("hello", "version=one")
+	if e := p.call("/function/hello", ""); e.Version != "one" || thief.thefts.Load() >= 0 {
+		t.Errorf("version %q answers, %d ports are left to be taken", e.Version, thief.thefts.Load())
+	}
+	thief.thefts.Store(portTries)
+	_, text := p.want(http.StatusInternalServerError, "PUT", "/system/functions", deployment("hello", "version=two"))
+	if !strings.Contains(text, "another program took its port: ") {
+		t.Errorf("the answer does not say why: %s", text)
 	}
 }
 

@@ -3,6 +3,9 @@ package local
 import (
 	"context"
 	"errors"
+	"fmt"
+	"net"
+	"syscall"
 	"time"
 
 	"github.com/faas-cli/faas-cli/internal/runtime"
@@ -15,6 +18,7 @@ const (
 	backOffMax        = 30 * time.Second
 	backOffReset      = 30 * time.Second // after so long a healthy life, a crash counts as the first again
 	callersWait       = time.Second      // callers wait for a replica that is tried again within this time
+	portTries         = 3                // with as many ports, until it is a failure that a replica lost its own
 	stopAllowance     = 10 * time.Second // beyond the grace, for a runtime to end a replica
 )
 
@@ -64,7 +68,7 @@ func (s *slot) run(ctx context.Context, adopted runtime.Replica) {
 	defer close(s.done)
 	for wait := backOffFirst; ; wait = min(2*wait, backOffMax) {
 		began := time.Now()
-		err := s.once(ctx, adopted)
+		err := s.somewhere(ctx, adopted)
 		adopted = nil
 		if ctx.Err() != nil {
 			return
@@ -95,6 +99,39 @@ func (s *slot) run(ctx context.Context, adopted runtime.Replica) {
 	}
 }
 
+// errPortLost says that another program has the port that a replica was to listen on.
+var errPortLost = errors.New("another program took its port")
+
+// somewhere is once, and again when the replica lost its port: a process is told a free one, which nothing keeps for it
+// until it listens.
+func (s *slot) somewhere(ctx context.Context, adopted runtime.Replica) error {
+	for try := 1; ; try++ {
+		err := s.once(ctx, adopted)
+		if !errors.Is(err, errPortLost) || try == portTries {
+			return err
+		}
+		s.f.fleet.log.Warn("start a replica anew", "function", s.f.ref.String(), "error", err)
+		adopted = nil
+	}
+}
+
+// withPortLost marks the error of a replica that ended before it was healthy, and whose port another program has: of the
+// replica itself nothing is left.
+func (s *slot) withPortLost(ctx context.Context, r runtime.Replica, err error) error {
+	var exit *runtime.ExitError
+	if s.rt.Kind() != runtime.Process || !errors.As(err, &exit) {
+		return err
+	}
+	l, taken := new(net.ListenConfig).Listen(ctx, "tcp", r.Info().Address)
+	if taken == nil {
+		_ = l.Close()
+	}
+	if errors.Is(taken, syscall.EADDRINUSE) {
+		return fmt.Errorf("%w: %w", errPortLost, err)
+	}
+	return err
+}
+
 // once runs one replica from start to end. It returns how it failed, or anything when ctx has ended.
 func (s *slot) once(ctx context.Context, r runtime.Replica) error {
 	secrets, version, err := s.f.fleet.secretsOf(s.spec.Namespace, s.f.secretNames(s))
@@ -122,7 +159,7 @@ func (s *slot) once(ctx context.Context, r runtime.Replica) error {
 	cancel()
 	if err != nil {
 		s.stop(ctx, r)
-		return err
+		return s.withPortLost(ctx, r, err)
 	}
 	ep := newEndpoint(r.Info().Address, s)
 	if !s.f.announce(ctx, s, ep) {

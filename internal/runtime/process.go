@@ -214,7 +214,7 @@ func executable(path string) error {
 }
 
 // freeAddress picks a loopback port. Nothing keeps it until the replica listens: if another program takes it in between,
-// the replica fails to start and is tried again with another.
+// the replica ends, and whoever started it may try again with another.
 func freeAddress(ctx context.Context, port int) (string, error) {
 	var lc net.ListenConfig
 	l, err := lc.Listen(ctx, "tcp", fmt.Sprintf("127.0.0.1:%d", port))
