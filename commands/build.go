@@ -85,7 +85,10 @@ func build(ctx context.Context, env *Env, o buildOptions, names []string) error 
 	if err != nil {
 		return err
 	}
-	to := env.buildTargetOf(ctx, t, o.build.remote)
+	to, err := env.buildTargetOf(ctx, t, o.build.remote)
+	if err != nil {
+		return err
+	}
 	jobs, err := env.planJobs(ctx, st.Functions, o.build.tag)
 	if err != nil {
 		return err

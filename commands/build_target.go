@@ -26,8 +26,12 @@ type buildTarget struct {
 }
 
 // buildTargetOf finds out where images go that are meant for the gateway t.
-func (e *Env) buildTargetOf(ctx context.Context, t target, remote remoteFlags) buildTarget {
-	b := buildTarget{target: t, local: e.provenLocal(ctx, t)}
+func (e *Env) buildTargetOf(ctx context.Context, t target, remote remoteFlags) (buildTarget, error) {
+	proven, err := e.provenLocal(ctx, t)
+	if err != nil {
+		return buildTarget{}, err
+	}
+	b := buildTarget{target: t, local: proven}
 	kind := builder.OutputEngine
 	switch {
 	case remote.url != "":
@@ -36,7 +40,7 @@ func (e *Env) buildTargetOf(ctx context.Context, t target, remote remoteFlags) b
 		kind = builder.OutputLocal
 	}
 	b.outputs = []builder.Output{{Kind: kind}}
-	return b
+	return b, nil
 }
 
 // defaultPlatforms is what images are published for unless somebody says

@@ -9,6 +9,7 @@ import (
 
 	"github.com/faas-cli/faas-cli/gateway"
 	"github.com/faas-cli/faas-cli/internal/credentials"
+	"github.com/faas-cli/faas-cli/local"
 )
 
 // gatewayClient returns a client of the gateway that f and the stack file's
@@ -111,21 +112,25 @@ func (e *Env) savedAuthorizer(t target) (gateway.Authorizer, error) {
 
 // localAuthorizer sends the local platform's password to whoever answers at
 // its address and knows its secret, and what is saved for the address to
-// anybody else. The question is asked once, with the first request.
+// anybody else; it fails when nobody answers. The question is asked once, with
+// the first request.
 func (e *Env) localAuthorizer(t target, saved gateway.Authorizer) gateway.Authorizer {
 	var once sync.Once
+	var silent error
 	chosen := saved
 	return gateway.AuthorizerFunc(func(r *http.Request) error {
 		once.Do(func() {
-			if t.local.Prove(r.Context(), e.proofClient()) != nil {
+			proven, err := e.provenLocal(r.Context(), t)
+			silent = err
+			if !proven {
 				return // something else has the port
 			}
 			if user, password, err := t.local.Credentials(); err == nil {
 				chosen = gateway.BasicAuth(user, password)
 			}
 		})
-		if chosen == nil {
-			return nil
+		if silent != nil || chosen == nil {
+			return silent
 		}
 		return chosen.Authorize(r)
 	})
@@ -139,9 +144,17 @@ func (e *Env) proofClient() *http.Client {
 }
 
 // provenLocal says whether t is this user's running local platform: images are
-// handed to it instead of a registry.
-func (e *Env) provenLocal(ctx context.Context, t target) bool {
-	return t.local != nil && t.local.Prove(ctx, e.proofClient()) == nil
+// handed to it instead of a registry. The error is [local.ErrSilent]: a platform
+// that is slow to answer is not to be taken for something else.
+func (e *Env) provenLocal(ctx context.Context, t target) (bool, error) {
+	if t.local == nil {
+		return false, nil
+	}
+	err := t.local.Prove(ctx, e.proofClient())
+	if errors.Is(err, local.ErrSilent) {
+		return false, err
+	}
+	return err == nil, nil
 }
 
 // identityToken returns the token that can be exchanged for one of a function:

@@ -12,6 +12,7 @@ import (
 	"github.com/faas-cli/faas-cli/internal/credentials"
 	"github.com/faas-cli/faas-cli/internal/engine"
 	"github.com/faas-cli/faas-cli/internal/git"
+	"github.com/faas-cli/faas-cli/local"
 	"github.com/faas-cli/faas-cli/stack"
 	"github.com/faas-cli/faas-cli/templates"
 )
@@ -54,6 +55,8 @@ func hint(err error, path string) string {
 		return "is the registry up, and does the name of the image begin with the right one?"
 	case engine.IsUnavailable(err):
 		return "start the container engine, or name another with DOCKER_HOST"
+	case errors.Is(err, local.ErrSilent):
+		return "faas-cli local logs shows what it does; to start it anew: faas-cli local stop, then faas-cli local start"
 	case isUnauthorized(err):
 		return loginHint
 	case errors.Is(err, gateway.ErrUntrusted):

@@ -390,11 +390,14 @@ const (
 // showLocalLog prints what a function of the local platform wrote last, after
 // a call of it has failed.
 func (e *Env) showLocalLog(ctx context.Context, client *gateway.Client, t target, r gateway.Invocation, since time.Time) {
-	if t.local == nil || ctx.Err() != nil || !e.provenLocal(ctx, t) {
+	if t.local == nil || ctx.Err() != nil {
 		return
 	}
 	ctx, cancel := context.WithTimeout(ctx, localLogTime)
 	defer cancel()
+	if proven, _ := e.provenLocal(ctx, t); !proven {
+		return // the call's own error is what matters
+	}
 	q := gateway.LogQuery{Name: r.Name, Namespace: r.Namespace, Tail: localLogLines, Since: since.Add(-time.Second), Follow: true}
 	lines := lastLines(ctx, client, q)
 	if len(lines) == 0 {

@@ -71,7 +71,10 @@ func runPush(ctx context.Context, env *Env, o pushOptions) error {
 	if err != nil {
 		return err
 	}
-	to := env.buildTargetOf(ctx, t, remoteFlags{})
+	to, err := env.buildTargetOf(ctx, t, remoteFlags{})
+	if err != nil {
+		return err
+	}
 	jobs, err := env.planJobs(ctx, st.Functions, o.tag)
 	if err != nil {
 		return err

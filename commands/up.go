@@ -217,7 +217,10 @@ func (e *Env) upTarget(ctx context.Context, o upOptions, stackGateway string) (*
 	if err != nil {
 		return nil, buildTarget{}, err
 	}
-	to := e.buildTargetOf(ctx, t, o.build.remote)
+	to, err := e.buildTargetOf(ctx, t, o.build.remote)
+	if err != nil {
+		return nil, buildTarget{}, err
+	}
 	if o.publish {
 		to.publishing(o.platforms, nil)
 	}

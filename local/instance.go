@@ -42,7 +42,8 @@ const runtimesPath = "/_/runtimes"
 const provePath = "/_/instance"
 
 const (
-	proveTimeout = 2 * time.Second
+	// proveTimeout is generous: whoever asks knows that the platform runs, and has nobody else to ask.
+	proveTimeout = 10 * time.Second
 	// statesTimeout allows for an engine that does not answer.
 	statesTimeout = 15 * time.Second
 	nonceSize     = 32      // bytes, as the key of the HMAC
@@ -55,6 +56,8 @@ var (
 	ErrNotRunning = errors.New("the local platform is not running")
 	// ErrNotProven says that something else answers at the address of the platform.
 	ErrNotProven = errors.New("not the local platform that the state folder describes")
+	// ErrSilent says that the platform runs, and does not answer in time.
+	ErrSilent = errors.New("the local platform runs, but does not answer")
 )
 
 // DataDir returns the folder of the user's data: $XDG_DATA_HOME/faas-cli, or the usual place of the system.
@@ -148,7 +151,8 @@ func (in Instance) Is(u *url.URL) bool {
 }
 
 // Prove makes sure that what answers at the address holds the secret of the state folder, so that credentials may be
-// sent to it. It fails with an error that wraps [ErrNotProven] when something else answers.
+// sent to it. It fails with an error that wraps [ErrNotProven] when something else answers, and [ErrSilent] when nothing
+// does before ctx ends.
 func (in Instance) Prove(ctx context.Context, hc *http.Client) error {
 	key, err := os.ReadFile(filepath.Join(in.dir, keyFile))
 	if err != nil {
@@ -156,26 +160,35 @@ func (in Instance) Prove(ctx context.Context, hc *http.Client) error {
 	}
 	nonce := make([]byte, nonceSize)
 	_, _ = rand.Read(nonce) // never fails: package documentation
-	ctx, cancel := context.WithTimeout(ctx, proveTimeout)
+	limited, cancel := context.WithTimeout(ctx, proveTimeout)
 	defer cancel()
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, in.URL()+provePath+"?nonce="+hex.EncodeToString(nonce), nil)
+	req, err := http.NewRequestWithContext(limited, http.MethodGet, in.URL()+provePath+"?nonce="+hex.EncodeToString(nonce), nil)
 	if err != nil {
 		return fmt.Errorf("prove the local platform: %w", err)
 	}
-	res, err := hc.Do(req)
-	if err != nil {
-		return fmt.Errorf("prove the local platform: %w", err)
-	}
-	defer func() { _ = res.Body.Close() }()
-	body, err := io.ReadAll(io.LimitReader(res.Body, maxProof))
-	if err != nil {
+	status, body, err := ask(hc, req)
+	switch {
+	case os.IsTimeout(err) && ctx.Err() == nil:
+		return fmt.Errorf("%s: %w", in.URL(), ErrSilent)
+	case err != nil:
 		return fmt.Errorf("prove the local platform: %w", err)
 	}
 	mac, err := hex.DecodeString(strings.TrimSpace(string(body)))
-	if res.StatusCode != http.StatusOK || err != nil || !hmac.Equal(mac, proof(key, in.ID, in.Address, nonce)) {
+	if status != http.StatusOK || err != nil || !hmac.Equal(mac, proof(key, in.ID, in.Address, nonce)) {
 		return fmt.Errorf("%s: %w", in.URL(), ErrNotProven)
 	}
 	return nil
+}
+
+// ask returns the status and the body of an answer that is no longer than maxProof.
+func ask(hc *http.Client, req *http.Request) (status int, body []byte, err error) {
+	res, err := hc.Do(req)
+	if err != nil {
+		return 0, nil, err
+	}
+	defer func() { _ = res.Body.Close() }()
+	body, err = io.ReadAll(io.LimitReader(res.Body, maxProof))
+	return res.StatusCode, body, err
 }
 
 // maxStates bounds the answer about runtimes, in bytes.
