@@ -2,6 +2,7 @@ package commands
 
 import (
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -151,4 +152,5 @@ func (o *gatewayFlags) registerTimeoutOf(cmd *cobra.Command, limit time.Duration
 // complete reads what only the parsed command line knows.
 func (o *gatewayFlags) complete(cmd *cobra.Command) {
 	o.explicit = cmd.Flags().Changed("gateway") && o.url != "" // as from -g "$UNSET"
+	o.token = strings.TrimSpace(o.token)                       // what comes from a file or a CI variable often ends in a line break
 }

@@ -5,7 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"strings"
 	"sync"
+	"unicode"
 
 	"github.com/faas-cli/faas-cli/gateway"
 	"github.com/faas-cli/faas-cli/internal/credentials"
@@ -75,6 +77,9 @@ func (e *Env) credentialStore() (credentials.Store, error) {
 // authorizer decides which credentials go to t; nil: none.
 func (e *Env) authorizer(f gatewayFlags, t target) (gateway.Authorizer, error) {
 	if f.token != "" {
+		if !sendable(f.token) {
+			return nil, usagef("--token has a control character in it, as no token does")
+		}
 		return gateway.BearerToken(f.token), nil
 	}
 	saved, err := e.savedAuthorizer(t)
@@ -106,9 +111,15 @@ func (e *Env) savedAuthorizer(t target) (gateway.Authorizer, error) {
 		return gateway.BasicAuth(user, password), nil
 	case entry.Token == "":
 		return nil, nil
+	case !sendable(entry.Token):
+		return nil, fmt.Errorf("credentials saved for %s: the token has a control character in it: save another", entry.Gateway)
 	}
 	return gateway.BearerToken(entry.Token), nil
 }
+
+// sendable says whether a token can be put into a header. The transport would
+// not send it either, but take that for a gateway that is away.
+func sendable(token string) bool { return !strings.ContainsFunc(token, unicode.IsControl) }
 
 // localAuthorizer sends the local platform's password to whoever answers at
 // its address and knows its secret, and what is saved for the address to

@@ -421,6 +421,32 @@ func TestRefusedTokenHints(t *testing.T) {
 	}
 }
 
+// TestTokensWithLineBreaks: the one at the end, of a file or a variable, does
+// not count; one inside is told of before anything is sent.
+func TestTokensWithLineBreaks(t *testing.T) {
+	t.Parallel()
+	gw := gatewaytest.New(t, gatewaytest.Options{Token: "hunter2"})
+	env, stdout, stderr := faultEnv(t, gw.URL)
+	if code := Main(t.Context(), env, []string{"list", "--json", "--token", " hunter2\r\n"}); code != 0 || stdout.String() != "[]\n" {
+		t.Errorf("exit code %d, printed %q: %s", code, stdout, stderr)
+	}
+	gw.ResetRequests()
+	config := filepath.Join(env.Dir, ".openfaas", "config.yml")
+	saved := fmt.Sprintf("auths: [{gateway: %q, auth: oauth2, token: \"hun\\nter2\"}]\n", gw.URL)
+	if err := errors.Join(os.Mkdir(filepath.Dir(config), 0o700), os.WriteFile(config, []byte(saved), 0o600)); err != nil {
+		t.Fatal(err)
+	}
+	for code, args := range map[int][]string{exitUsage: {"list", "--token", "hun\nter2"}, exitFailed: {"list"}} {
+		stderr.Reset()
+		if got := Main(t.Context(), env, args); got != code || !strings.Contains(stderr.String(), "control character") || strings.Contains(stderr.String(), "ter2") {
+			t.Errorf("%q: exit code %d; want %d: %s", args, got, code, stderr)
+		}
+	}
+	if got := gw.Requests(); len(got) > 0 {
+		t.Errorf("sent %v", got)
+	}
+}
+
 // TestSilentStandardInput: a job in CI does not wait for ever for input that
 // never comes, and does wait for slow input.
 func TestSilentStandardInput(t *testing.T) {

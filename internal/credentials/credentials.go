@@ -132,6 +132,9 @@ func (s Store) Entries() ([]Entry, error) {
 	if err := doc.Decode(&file); err != nil {
 		return nil, fmt.Errorf("read %q: %w", s.Path(), err)
 	}
+	for i := range file.Auths { // blocks of text end in a line break
+		file.Auths[i].Token = strings.TrimSpace(file.Auths[i].Token)
+	}
 	return file.Auths, nil
 }
 
@@ -246,8 +249,10 @@ func (s Store) edit(ctx context.Context, create bool, change func(root *yaml.Nod
 	if err != nil {
 		return err
 	}
-	if err := change(doc.Content[0]); err != nil {
+	if err := change(doc.Content[0]); errors.Is(err, ErrNoEntry) {
 		return err
+	} else if err != nil {
+		return fmt.Errorf("change %q: %w", s.Path(), err)
 	}
 	var b strings.Builder
 	enc := yaml.NewEncoder(&b)

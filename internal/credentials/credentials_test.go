@@ -119,10 +119,15 @@ func TestLookup(t *testing.T) {
   - gateway: http://gw:1
     auth: oauth2
     token: second
+  - gateway: http://gw:2
+    auth: oauth2
+    token: |
+      block
 `)
 	for gateway, token := range map[string]string{
 		"http://gw/Path": "bG93ZXI6eA==", // saved by a client that lower-cased paths (KB-4)
 		"http://gw:1":    "first",
+		"http://gw:2":    "block",
 	} {
 		if e, err := s.Lookup(gateway); err != nil || e.Token != token {
 			t.Errorf("Lookup(%s) = %+v, %v; want token %s", gateway, e, err, token)
@@ -139,7 +144,7 @@ func TestLookup(t *testing.T) {
 		if _, err := s.Lookup("http://gw"); err == nil {
 			t.Errorf("Lookup in %q succeeded", broken)
 		}
-		if err := s.Save(t.Context(), Entry{Gateway: "http://gw"}); err == nil || content(t, s) != broken {
+		if err := s.Save(t.Context(), Entry{Gateway: "http://gw"}); err == nil || !strings.Contains(err.Error(), s.Path()) || content(t, s) != broken {
 			t.Errorf("Save into %q = %v, file now %q; want an error and the file as it was", broken, err, content(t, s))
 		}
 	}

@@ -41,7 +41,7 @@ func sequence(mapping *yaml.Node, key string) (*yaml.Node, error) {
 		list.Kind, list.Tag, list.Value = yaml.SequenceNode, "!!seq", ""
 	}
 	if list.Kind != yaml.SequenceNode {
-		return nil, fmt.Errorf("%s in the configuration, line %d, is not a list", key, list.Line)
+		return nil, fmt.Errorf("line %[2]d: %[1]s is not a list", key, list.Line)
 	}
 	return list, nil
 }
