@@ -113,36 +113,9 @@ func (r *Remote) Build(ctx context.Context, req Request, on func(Event)) (Result
 		return Result{}, err
 	}
 	tell(EventStep, "sending the context")
-	body, writer := newPipe()
-	sent := make(chan error, 1)
-	go func() { // ends with the pipe, which the request or we close
-		again := hmac.New(sha256.New, r.Secret)
-		err := payload.write(ctx, io.MultiWriter(writer, again))
-		if err == nil && !hmac.Equal(again.Sum(nil), signature) {
-			err = errors.New("the context changed while it was sent")
-		}
-		_ = writer.CloseWithError(err)
-		sent <- err
-	}()
-	post, err := http.NewRequestWithContext(ctx, http.MethodPost, r.endpoint("/build"), body)
+	res, err := r.send(ctx, payload, signature, size)
 	if err != nil {
 		return Result{}, err
-	}
-	post.ContentLength = size
-	post.Header.Set("X-Build-Signature", "sha256="+hex.EncodeToString(signature))
-	post.Header.Set("Content-Type", "application/octet-stream")
-	post.Header.Set("Accept", "application/x-ndjson")
-	r.agent(post)
-	res, err := r.HTTP.Do(post)
-	_ = body.Close()
-	if local := <-sent; local != nil && !errors.Is(local, errPipeClosed) {
-		if res != nil {
-			_ = res.Body.Close()
-		}
-		return Result{}, local // what went wrong here is why the builder is unhappy
-	}
-	if err != nil {
-		return Result{}, r.unreachable(ctx, err)
 	}
 	defer res.Body.Close()
 	if res.StatusCode != http.StatusOK && res.StatusCode != http.StatusAccepted {
@@ -156,6 +129,43 @@ func (r *Remote) Build(ctx context.Context, req Request, on func(Event)) (Result
 		return Result{}, err
 	}
 	return Result{Platforms: req.Platforms}, nil
+}
+
+// send posts the payload, of size bytes, and returns the builder's answer,
+// whose body the caller closes.
+func (r *Remote) send(ctx context.Context, payload *remotePayload, signature []byte, size int64) (*http.Response, error) {
+	body, writer := newPipe()
+	post, err := http.NewRequestWithContext(ctx, http.MethodPost, r.endpoint("/build"), body)
+	if err != nil {
+		return nil, err
+	}
+	post.ContentLength = size
+	post.Header.Set("X-Build-Signature", "sha256="+hex.EncodeToString(signature))
+	post.Header.Set("Content-Type", "application/octet-stream")
+	post.Header.Set("Accept", "application/x-ndjson")
+	r.agent(post)
+	sent := make(chan error, 1)
+	go func() { // ends with the pipe, which the request or we close
+		again := hmac.New(sha256.New, r.Secret)
+		err := payload.write(ctx, io.MultiWriter(writer, again))
+		if err == nil && !hmac.Equal(again.Sum(nil), signature) {
+			err = errors.New("the context changed while it was sent")
+		}
+		_ = writer.CloseWithError(err)
+		sent <- err
+	}()
+	res, err := r.HTTP.Do(post)
+	_ = body.Close()
+	if local := <-sent; local != nil && !errors.Is(local, errPipeClosed) {
+		if res != nil {
+			_ = res.Body.Close()
+		}
+		return nil, local // what went wrong here is why the builder is unhappy
+	}
+	if err != nil {
+		return nil, r.unreachable(ctx, err)
+	}
+	return res, nil
 }
 
 // endpoint is a path of the builder.
