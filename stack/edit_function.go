@@ -76,26 +76,11 @@ func openFunction(path string, text []byte, name string) (e *editor, functions *
 
 // removal is what to cut so that entry i of m disappears.
 func (e *editor) removal(m *yaml.Node, i int) ([]splice, bool) {
-	key := m.Content[i]
-	only := len(m.Content) == 2
 	if m.Style&yaml.FlowStyle != 0 {
-		start := e.offset(key)
-		if i+2 < len(m.Content) {
-			return []splice{{start, e.offset(m.Content[i+2]), ""}}, true
-		}
-		end, _, ok := e.flowEnd(m)
-		if !ok {
-			return nil, false
-		}
-		if only {
-			return []splice{{start, end, ""}}, true
-		}
-		comma := strings.TrimRight(e.text[:start], " \t\r\n")
-		if !strings.HasSuffix(comma, ",") {
-			return nil, false // a comment is between
-		}
-		return []splice{{len(comma) - 1, end, ""}}, true
+		cut, ok := e.flowRemoval(m, i)
+		return []splice{cut}, ok
 	}
+	key := m.Content[i]
 	line := e.src.originalLine(key.Line)
 	start := e.lineStart(line)
 	if strings.TrimLeft(e.text[start:e.offset(key)], " ") != "" {
@@ -109,25 +94,52 @@ func (e *editor) removal(m *yaml.Node, i int) ([]splice, bool) {
 		}
 	}
 	changes := []splice{{start, e.lineStart(last + 1), ""}}
-	if only {
-		owner := e.src.root.Content[e.indexOf(e.src.root, "functions")]
-		_, end, ok := e.scalarSpan(owner)
+	if len(m.Content) == 2 { // the only one
+		at, ok := e.emptyMapping(m)
 		if !ok {
 			return nil, false
-		}
-		colon := strings.IndexByte(e.text[end:], ':')
-		if colon < 0 {
-			return nil, false
-		}
-		at := end + colon + 1
-		if anchor := m.Anchor; anchor != "" {
-			if j := strings.Index(e.text[at:], "&"+anchor); j >= 0 {
-				at += j + 1 + len(anchor)
-			}
 		}
 		changes = append(changes, splice{at, at, " {}"})
 	}
 	return changes, true
+}
+
+// flowRemoval is removal in a flow mapping.
+func (e *editor) flowRemoval(m *yaml.Node, i int) (splice, bool) {
+	start := e.offset(m.Content[i])
+	if i+2 < len(m.Content) {
+		return splice{start, e.offset(m.Content[i+2]), ""}, true
+	}
+	end, _, ok := e.flowEnd(m)
+	if !ok || len(m.Content) == 2 {
+		return splice{start, end, ""}, ok
+	}
+	comma := strings.TrimRight(e.text[:start], " \t\r\n")
+	if !strings.HasSuffix(comma, ",") {
+		return splice{}, false // a comment is between
+	}
+	return splice{len(comma) - 1, end, ""}, true
+}
+
+// emptyMapping is where {} is written once functions, m, has no entry left:
+// behind its key, and its anchor if it has one.
+func (e *editor) emptyMapping(m *yaml.Node) (at int, ok bool) {
+	owner := e.src.root.Content[e.indexOf(e.src.root, "functions")]
+	_, end, ok := e.scalarSpan(owner)
+	if !ok {
+		return 0, false
+	}
+	colon := strings.IndexByte(e.text[end:], ':')
+	if colon < 0 {
+		return 0, false
+	}
+	at = end + colon + 1
+	if m.Anchor != "" {
+		if j := strings.Index(e.text[at:], "&"+m.Anchor); j >= 0 {
+			at += j + 1 + len(m.Anchor)
+		}
+	}
+	return at, true
 }
 
 // anchorInUse refuses to change a value that others refer to.

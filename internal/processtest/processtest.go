@@ -150,97 +150,155 @@ var (
 	next  = make(chan struct{}, 2) //nolint:gochecknoglobals // from a call of /next to that of /sse
 )
 
+// answer does what the path asks for; one without a meaning gets an account of
+// the request.
 func answer(w http.ResponseWriter, r *http.Request) {
-	q := r.URL.Query()
-	number := func(key string) int { n, _ := strconv.Atoi(q.Get(key)); return n }
-	switch r.URL.Path {
-	case "/_/health", "/empty":
-	case "/count": // the bytes of the body
-		n, err := io.Copy(io.Discard, r.Body)
-		if err != nil {
-			http.Error(w, err.Error(), http.StatusInternalServerError)
-			return
-		}
-		_, _ = fmt.Fprint(w, n)
-	case "/env":
-		_ = json.NewEncoder(w).Encode(os.Environ())
-	case "/file":
-		b, err := os.ReadFile(q.Get("path"))
-		if err != nil {
-			http.Error(w, err.Error(), http.StatusNotFound)
-			return
-		}
-		_, _ = w.Write(b)
-	case "/exit":
-		os.Exit(number("code"))
-	case "/spawn":
-		cmd := exec.Command("sleep", "1000")
-		ownSession(cmd)
-		if err := cmd.Start(); err != nil {
-			http.Error(w, err.Error(), http.StatusInternalServerError)
-			return
-		}
-		_, _ = fmt.Fprint(w, cmd.Process.Pid)
-	case "/eat":
-		b := make([]byte, number("mib")<<20)
-		for i := 0; i < len(b); i += 4096 {
-			b[i] = 1
-		}
-		hoard = append(hoard, b)
-	case "/burn": // keeps a CPU busy for so many milliseconds
-		for end := time.Now().Add(time.Duration(number("ms")) * time.Millisecond); time.Now().Before(end); {
-		}
-	case "/log":
-		for i := range max(1, number("n")) {
-			fmt.Println(q.Get("text"), i)
-		}
-	case "/sse":
-		w.Header().Set("Content-Type", "text/event-stream")
-		for i := range 3 {
-			if i > 0 {
-				<-next
-			}
-			_, _ = fmt.Fprintf(w, "data: %d\n\n", i)
-			_ = http.NewResponseController(w).Flush()
-		}
-	case "/next":
-		next <- struct{}{}
-	case "/sleep":
-		time.Sleep(time.Duration(number("ms")) * time.Millisecond)
-	case "/big":
-		b := make([]byte, 1<<20)
-		for range number("mib") {
-			_, _ = w.Write(b)
-		}
+	handle, ok := map[string]http.HandlerFunc{
+		"/_/health": nothing,
+		"/empty":    nothing,
+		"/big":      big,
+		"/burn":     burn,
+		"/count":    count,
+		"/eat":      eat,
+		"/env":      env,
+		"/exit":     exit,
+		"/file":     file,
+		"/log":      logLines,
+		"/next":     func(http.ResponseWriter, *http.Request) { next <- struct{}{} },
+		"/sleep":    func(_ http.ResponseWriter, r *http.Request) { time.Sleep(milliseconds(r)) },
+		"/spawn":    spawn,
+		"/sse":      events,
+	}[r.URL.Path]
+	switch {
+	case ok:
+		handle(w, r)
+	case os.Getenv("echo") == "1":
+		echo(w, r)
 	default:
-		if os.Getenv("echo") == "1" {
-			rc := http.NewResponseController(w)
-			_ = rc.EnableFullDuplex()
-			_ = rc.Flush()
-			b := make([]byte, 32<<10)
-			for {
-				n, err := r.Body.Read(b)
-				_, _ = w.Write(b[:n])
-				_ = rc.Flush()
-				if err != nil {
-					return
-				}
-			}
-		}
-		body, _ := io.ReadAll(r.Body)
-		headers := map[string]string{}
-		for key := range r.Header {
-			if strings.HasPrefix(key, "X-") {
-				headers[key] = r.Header.Get(key)
-			}
-		}
-		wd, _ := os.Getwd()
-		if code := number("status"); code != 0 {
-			w.WriteHeader(code)
-		}
-		_ = json.NewEncoder(w).Encode(map[string]any{
-			"method": r.Method, "path": r.URL.EscapedPath(), "query": r.URL.RawQuery, "body": string(body), "headers": headers,
-			"version": os.Getenv("version"), "dir": filepath.Base(wd), "pid": os.Getpid(),
-		})
+		account(w, r)
 	}
+}
+
+// number is a parameter of the query, 0 where it is none.
+func number(r *http.Request, key string) int {
+	n, _ := strconv.Atoi(r.URL.Query().Get(key))
+	return n
+}
+
+func milliseconds(r *http.Request) time.Duration {
+	return time.Duration(number(r, "ms")) * time.Millisecond
+}
+
+func nothing(http.ResponseWriter, *http.Request) {}
+
+// big answers with so many MiB.
+func big(w http.ResponseWriter, r *http.Request) {
+	b := make([]byte, 1<<20)
+	for range number(r, "mib") {
+		_, _ = w.Write(b)
+	}
+}
+
+// burn keeps a CPU busy for so many milliseconds.
+func burn(_ http.ResponseWriter, r *http.Request) {
+	for end := time.Now().Add(milliseconds(r)); time.Now().Before(end); {
+	}
+}
+
+// count answers with the number of bytes in the body.
+func count(w http.ResponseWriter, r *http.Request) {
+	n, err := io.Copy(io.Discard, r.Body)
+	if err != nil {
+		http.Error(w, err.Error(), http.StatusInternalServerError)
+		return
+	}
+	_, _ = fmt.Fprint(w, n)
+}
+
+// eat takes so many MiB of memory and keeps them.
+func eat(_ http.ResponseWriter, r *http.Request) {
+	b := make([]byte, number(r, "mib")<<20)
+	for i := 0; i < len(b); i += 4096 {
+		b[i] = 1
+	}
+	hoard = append(hoard, b)
+}
+
+func env(w http.ResponseWriter, _ *http.Request) { _ = json.NewEncoder(w).Encode(os.Environ()) }
+
+func exit(_ http.ResponseWriter, r *http.Request) { os.Exit(number(r, "code")) }
+
+func file(w http.ResponseWriter, r *http.Request) {
+	b, err := os.ReadFile(r.URL.Query().Get("path"))
+	if err != nil {
+		http.Error(w, err.Error(), http.StatusNotFound)
+		return
+	}
+	_, _ = w.Write(b)
+}
+
+func logLines(_ http.ResponseWriter, r *http.Request) {
+	for i := range max(1, number(r, "n")) {
+		fmt.Println(r.URL.Query().Get("text"), i)
+	}
+}
+
+// spawn starts a process that leaves the function's session, and answers with
+// its id.
+func spawn(w http.ResponseWriter, _ *http.Request) {
+	cmd := exec.Command("sleep", "1000")
+	ownSession(cmd)
+	if err := cmd.Start(); err != nil {
+		http.Error(w, err.Error(), http.StatusInternalServerError)
+		return
+	}
+	_, _ = fmt.Fprint(w, cmd.Process.Pid)
+}
+
+// events sends three, each but the first after a call of /next.
+func events(w http.ResponseWriter, _ *http.Request) {
+	w.Header().Set("Content-Type", "text/event-stream")
+	for i := range 3 {
+		if i > 0 {
+			<-next
+		}
+		_, _ = fmt.Fprintf(w, "data: %d\n\n", i)
+		_ = http.NewResponseController(w).Flush()
+	}
+}
+
+// echo sends back what it reads, as it comes.
+func echo(w http.ResponseWriter, r *http.Request) {
+	rc := http.NewResponseController(w)
+	_ = rc.EnableFullDuplex()
+	_ = rc.Flush()
+	b := make([]byte, 32<<10)
+	for {
+		n, err := r.Body.Read(b)
+		_, _ = w.Write(b[:n])
+		_ = rc.Flush()
+		if err != nil {
+			return
+		}
+	}
+}
+
+// account answers with what the function got, and with a status if one is
+// asked for.
+func account(w http.ResponseWriter, r *http.Request) {
+	body, _ := io.ReadAll(r.Body)
+	headers := map[string]string{}
+	for key := range r.Header {
+		if strings.HasPrefix(key, "X-") {
+			headers[key] = r.Header.Get(key)
+		}
+	}
+	wd, _ := os.Getwd()
+	if code := number(r, "status"); code != 0 {
+		w.WriteHeader(code)
+	}
+	_ = json.NewEncoder(w).Encode(map[string]any{
+		"method": r.Method, "path": r.URL.EscapedPath(), "query": r.URL.RawQuery, "body": string(body), "headers": headers,
+		"version": os.Getenv("version"), "dir": filepath.Base(wd), "pid": os.Getpid(),
+	})
 }
