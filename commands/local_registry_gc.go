@@ -60,5 +60,5 @@ func runLocalRegistryGC(ctx context.Context, env *Env, o localRegistryGCOptions)
 	if o.dryRun {
 		verb = "Would remove"
 	}
-	return env.resultf("%s %d images, %d files, %d bytes.", verb, report.Manifests, report.Blobs, report.Bytes)
+	return env.resultf("%s %s, %s, %d bytes.", verb, count(report.Manifests, "image"), count(report.Blobs, "file"), report.Bytes)
 }

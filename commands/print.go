@@ -16,3 +16,11 @@ func writeLine(w io.Writer, line string) error {
 	_, err := io.WriteString(w, line+"\n")
 	return err
 }
+
+// count is a number with its noun.
+func count(n int, noun string) string {
+	if n == 1 {
+		return "1 " + noun
+	}
+	return fmt.Sprintf("%d %ss", n, noun)
+}

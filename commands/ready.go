@@ -83,7 +83,7 @@ func runReady(ctx context.Context, env *Env, o readyOptions, name string) error 
 		if ctx.Err() != nil {
 			return err
 		}
-		return fmt.Errorf("%s not ready after %d attempt(s) in %s: %w", what, o.attempts,
+		return fmt.Errorf("%s not ready after %s in %s: %w", what, count(o.attempts, "attempt"),
 			env.Now().Sub(start).Round(time.Millisecond), err)
 	}
 	r := readiness{Gateway: gw.BaseURL(), Name: name, Namespace: namespace, Ready: true}

@@ -83,7 +83,7 @@ func runStackImport(ctx context.Context, env *Env, o stackImportOptions) error {
 	if err := atomicfile.WriteBytes(env.abs(o.file), stackFilePerm, text); err != nil {
 		return err
 	}
-	return env.resultf("Stack file written: %s, %d functions", o.file, len(functions)-len(leftOut))
+	return env.resultf("Stack file written: %s, %s", o.file, count(len(functions)-len(leftOut), "function"))
 }
 
 // chosen are the functions with the given names, all for none.

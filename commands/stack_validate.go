@@ -136,11 +136,3 @@ func validateResult(env *Env, o stackValidateOptions, paths []string, f *stack.F
 	}
 	return env.resultf("%s is valid: %s", name, count(len(f.Functions), "function"))
 }
-
-// count is a number with its noun.
-func count(n int, noun string) string {
-	if n == 1 {
-		return "1 " + noun
-	}
-	return fmt.Sprintf("%d %ss", n, noun)
-}

@@ -40,5 +40,5 @@ func runTemplateCachePrune(env *Env, olderThan time.Duration) error {
 	if err != nil {
 		return err
 	}
-	return env.resultf("Removed %d template(s), %d KiB", removed, (freed+1023)/1024)
+	return env.resultf("Removed %s, %d KiB", count(removed, "template"), (freed+1023)/1024)
 }

@@ -221,7 +221,7 @@ func (s *watchSession) serve(ctx context.Context, e *Env, w watched, st *stack.F
 	defer work.stop()
 	var due []string // functions that are still to be brought up to date; nil is all of them
 	if st != nil {
-		e.progressf("[watch] %d functions: %s", len(st.Functions), functionNames(st))
+		e.progressf("[watch] %s: %s", count(len(st.Functions), "function"), functionNames(st))
 		work.start(ctx, e, w, nil)
 	}
 	for {

@@ -241,7 +241,10 @@ func (p *Project) askStore(ctx context.Context, pl *plan) error {
 	}
 	pl.done = true
 	if !p.isEmbedded(name) {
-		return storeErr
+		if errors.Is(storeErr, ErrNotFound) {
+			return storeErr // which names it
+		}
+		return fmt.Errorf("template %q: %w", name, storeErr)
 	}
 	return p.useEmbedded(ctx, name, storeErr)
 }
