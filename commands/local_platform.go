@@ -1,6 +1,7 @@
 package commands
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -94,7 +95,7 @@ func (e *Env) runPlatform(ctx context.Context, dir string, o platformFlags, log 
 		Dir: dir, Port: o.port, Runtime: string(o.runtime), Origins: o.origins,
 		Registry: o.registry != "", RegistryPort: port,
 		Runtimes: e.localRuntimes(o.runtime, self, logger),
-		Version:  e.Version, Commit: e.Commit, Log: logger, Now: e.Now,
+		Version:  cmp.Or(e.Version, unreleased), Commit: e.Commit, Log: logger, Now: e.Now,
 	}, ready)
 }
 

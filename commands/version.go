@@ -18,6 +18,9 @@ import (
 	"github.com/faas-cli/faas-cli/schema"
 )
 
+// unreleased is the version of a program that was built without one.
+const unreleased = "dev"
+
 type versionOptions struct {
 	gateway gatewayFlags
 	stack   stackFlags
@@ -79,7 +82,7 @@ const (
 )
 
 func runVersion(ctx context.Context, env *Env, o versionOptions) error {
-	version := cmp.Or(env.Version, "dev")
+	version := cmp.Or(env.Version, unreleased)
 	if o.short {
 		return env.resultf("%s", version)
 	}

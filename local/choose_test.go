@@ -44,7 +44,7 @@ func TestAutoChoosesTheRuntimeAndSaysWhy(t *testing.T) {
 		{"nothing to choose", []runtime.Runtime{docker(nil)}, runtime.Docker, ""},
 		{"nobody can", []runtime.Runtime{process(notNative), docker(noImage)}, "", "was not built here by the native builder; docker: no such image: nowhere"},
 		{"an engine that fails", []runtime.Runtime{process(notNative), docker(away)}, "", "docker: the engine is away"},
-		{"no engine", []runtime.Runtime{process(notNative)}, "", "cannot be run: process: "},
+		{"no engine", []runtime.Runtime{process(notNative)}, "", "by the native builder; this platform runs what the native builder made and no containers: build with --builder native, or start the platform with --runtime auto or docker"},
 	}
 	for _, tt := range tests {
 		var log strings.Builder

@@ -165,7 +165,7 @@ func TestDockerFunctionsComeBackWithTheEngine(t *testing.T) {
 	}
 	proxy.Cut()
 	for _, c := range ours() { // as an engine that stops does
-		if err := direct.KillContainer(t.Context(), c.ID, "SIGKILL"); err != nil {
+		if err := direct.StopContainer(t.Context(), c.ID, 0); err != nil {
 			t.Fatal(err)
 		}
 	}

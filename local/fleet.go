@@ -249,6 +249,9 @@ func (fl *fleet) choose(ctx context.Context, spec runtime.Spec) (rt runtime.Runt
 		reasons = []string{"this platform has no runtime"}
 	}
 	text := fmt.Sprintf("image %q cannot be run: %s", spec.Image, strings.Join(reasons, "; "))
+	if fl.attachment(runtime.Docker) == nil {
+		text += "; this platform runs what the native builder made and no containers: build with --builder native, or start the platform with --runtime auto or docker"
+	}
 	if away != nil {
 		return nil, "", "", &noRuntimeError{text, away}
 	}

@@ -47,6 +47,14 @@ type Build struct {
 	SSH     []SSHAgent
 }
 
+// subject is what errors are about; that it was to be built, the caller says.
+func (b Build) subject() string {
+	if len(b.Tags) == 0 {
+		return "image"
+	}
+	return fmt.Sprintf("image %q", b.Tags[0])
+}
+
 // A BuildSecret is a file that RUN --mount=type=secret,id=ID sees; it does not enter the image.
 type BuildSecret struct {
 	ID   string
@@ -64,14 +72,14 @@ type BuildError struct {
 func (e *BuildError) Error() string { return e.Message }
 
 // Build makes an image and returns its ID. When ctx ends, so does the build in the engine. A build
-// that the engine refuses or ends is a [*BuildError]; on may be nil and is called from one goroutine.
+// that the engine refuses or ends is a [*BuildError]; other errors name the image. on may be nil and is called from one goroutine.
 func (c *Client) Build(ctx context.Context, b Build, on func(Event)) (id string, err error) {
 	info, err := c.Info(ctx)
 	if err != nil {
 		return "", err
 	}
 	if info.Podman {
-		return "", fmt.Errorf("build: %w", ErrNoBuildKit)
+		return "", fmt.Errorf("%s: %w", b.subject(), ErrNoBuildKit)
 	}
 	bctx, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
@@ -172,15 +180,15 @@ func (c *Client) solve(ctx context.Context, b Build, sessionID string, on func(E
 		Remove:        true,
 	})
 	if err != nil {
-		return "", c.fail(ctx, "build", err)
+		return "", c.fail(ctx, b.subject(), err)
 	}
 	defer resp.Body.Close() //nolint:errcheck // read to the end
-	return c.readBuild(ctx, resp.Body, on)
+	return c.readBuild(ctx, b.subject(), resp.Body, on)
 }
 
 // readBuild follows the engine's messages. Source of truth: POST /build of the Engine API, with the
 // BuildKit status in messages whose ID is moby.buildkit.trace.
-func (c *Client) readBuild(ctx context.Context, body io.Reader, on func(Event)) (string, error) {
+func (c *Client) readBuild(ctx context.Context, subject string, body io.Reader, on func(Event)) (string, error) {
 	tr := newTrace(on)
 	var id string
 	dec := json.NewDecoder(body)
@@ -189,7 +197,7 @@ func (c *Client) readBuild(ctx context.Context, body io.Reader, on func(Event)) 
 		if err := dec.Decode(&m); err == io.EOF { //nolint:errorlint // Decode returns it bare at the end of the stream
 			break
 		} else if err != nil {
-			return "", c.fail(ctx, "build", err)
+			return "", c.fail(ctx, subject, err)
 		}
 		if m.ErrorDetail != nil {
 			return "", tr.failure(m.ErrorDetail.Message)
@@ -197,18 +205,18 @@ func (c *Client) readBuild(ctx context.Context, body io.Reader, on func(Event)) 
 		switch m.ID {
 		case "moby.buildkit.trace":
 			if err := tr.status(m.Aux); err != nil {
-				return "", fmt.Errorf("build: read progress: %w", err)
+				return "", fmt.Errorf("%s: read progress: %w", subject, err)
 			}
 		case "moby.image.id":
 			var result struct{ ID string }
 			if err := json.Unmarshal(m.Aux, &result); err != nil {
-				return "", fmt.Errorf("build: read the result: %w", err)
+				return "", fmt.Errorf("%s: read the result: %w", subject, err)
 			}
 			id = result.ID
 		}
 	}
 	if id == "" {
-		return "", c.fail(ctx, "build", fmt.Errorf("the engine ended it without a result: %w", io.ErrUnexpectedEOF))
+		return "", c.fail(ctx, subject, fmt.Errorf("the engine ended it without a result: %w", io.ErrUnexpectedEOF))
 	}
 	return id, nil
 }

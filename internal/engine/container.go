@@ -164,11 +164,6 @@ func (c *Client) StopContainer(ctx context.Context, id string, grace time.Durati
 	return c.fail(ctx, fmt.Sprintf("stop container %q", id), c.api.ContainerStop(ctx, id, container.StopOptions{Timeout: &seconds}))
 }
 
-// KillContainer sends a signal such as "SIGTERM".
-func (c *Client) KillContainer(ctx context.Context, id, signal string) error {
-	return c.fail(ctx, fmt.Sprintf("signal container %q", id), c.api.ContainerKill(ctx, id, signal))
-}
-
 // removalTimeout bounds the wait for a removal that somebody else began.
 const removalTimeout = 30 * time.Second
 

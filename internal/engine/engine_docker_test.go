@@ -389,6 +389,10 @@ func TestDockerErrorsHaveKinds(t *testing.T) {
 	if !n.Subnet.Contains(n.Gateway) {
 		t.Errorf("network %+v", n)
 	}
+	refused := engine.Build{Context: fstest.MapFS{}, Key: t.Name(), Tags: []string{"Not:lower"}}
+	if _, err := c.Build(t.Context(), refused, nil); err == nil || !strings.HasPrefix(err.Error(), `image "Not:lower": invalid reference`) {
+		t.Errorf("a name that is none: %v", err)
+	}
 	if _, err := c.CreateNetwork(t.Context(), n.Name, netip.Prefix{}, nil); !errors.Is(err, engine.ErrConflict) {
 		t.Errorf("network name twice: %v", err)
 	}

@@ -61,7 +61,7 @@ func (b *backend) open(d ociregistry.Digest, missing error) (*os.File, ociregist
 	if err != nil {
 		return nil, ociregistry.Descriptor{}, err
 	}
-	f, size, err := b.s.Blob(h)
+	f, size, err := b.s.blob(h)
 	if errors.Is(err, ErrNotFound) {
 		return nil, ociregistry.Descriptor{}, missing
 	}
@@ -173,7 +173,7 @@ func (b *backend) PushBlob(ctx context.Context, _ string, desc ociregistry.Descr
 	if err != nil {
 		return ociregistry.Descriptor{}, err
 	}
-	if err := b.s.WriteBlob(ctx, h, desc.Size, r); err != nil {
+	if err := b.s.writeBlob(ctx, h, desc.Size, r); err != nil {
 		return ociregistry.Descriptor{}, err
 	}
 	return desc, nil
@@ -298,7 +298,7 @@ func (b *backend) checkReferences(refs references) error {
 		if !d.MediaType.IsDistributable() && d.MediaType != "" && d.MediaType.IsLayer() {
 			continue // foreign layers are never pushed
 		}
-		if !b.s.HasBlob(d.Digest) {
+		if !b.s.hasBlob(d.Digest) {
 			return fmt.Errorf("%w: %s", ociregistry.ErrManifestBlobUnknown, d.Digest)
 		}
 	}

@@ -54,7 +54,7 @@ func BenchmarkServer(b *testing.B) {
 	store := Open(filepath.Join(dir, "store"))
 	srv := &httptest.Server{
 		Listener: listenLoopback(b),
-		Config:   &http.Server{Handler: forgetful(store.Dir()), ReadHeaderTimeout: time.Minute},
+		Config:   &http.Server{Handler: forgetful(store.dir), ReadHeaderTimeout: time.Minute},
 	}
 	srv.Start()
 	defer srv.Close()

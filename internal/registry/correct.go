@@ -32,7 +32,7 @@ func (s *Store) correct(next http.Handler) http.Handler {
 			r.Header.Del("Range") // the whole blob is a valid answer too
 		}
 		if q := r.URL.Query(); r.Method == http.MethodPost && q.Has("mount") {
-			if h, err := v1.NewHash(q.Get("mount")); err != nil || !s.HasBlob(h) {
+			if h, err := v1.NewHash(q.Get("mount")); err != nil || !s.hasBlob(h) {
 				r.URL.RawQuery = "" // what cannot be mounted is uploaded
 			}
 		}

@@ -89,7 +89,7 @@ func (s *Store) writeLayer(ctx context.Context, l v1.Layer) error {
 	if err != nil {
 		return fmt.Errorf("read layer %s: %w", h, err)
 	}
-	return errors.Join(s.WriteBlob(ctx, h, size, rc), rc.Close())
+	return errors.Join(s.writeBlob(ctx, h, size, rc), rc.Close())
 }
 
 func (s *Store) writeIndex(ctx context.Context, idx v1.ImageIndex) (v1.Hash, error) {
@@ -169,7 +169,7 @@ func (s *Store) Manifest(h v1.Hash) ([]byte, types.MediaType, error) {
 }
 
 func (s *Store) readSmall(h v1.Hash) ([]byte, error) {
-	f, size, err := s.Blob(h)
+	f, size, err := s.blob(h)
 	if err != nil {
 		return nil, err
 	}
@@ -280,7 +280,7 @@ func (l *layer) MediaType() (types.MediaType, error) { return l.desc.MediaType, 
 func (l *layer) Descriptor() (*v1.Descriptor, error) { return &l.desc, nil }
 
 func (l *layer) Compressed() (io.ReadCloser, error) {
-	f, _, err := l.s.Blob(l.desc.Digest)
+	f, _, err := l.s.blob(l.desc.Digest)
 	if err != nil { // not a typed nil
 		return nil, err
 	}

@@ -232,7 +232,7 @@ func TestServerResumesAnUploadThatWasCut(t *testing.T) {
 	if res.StatusCode != http.StatusBadRequest {
 		t.Errorf("a wrong digest: %s", res.Status)
 	}
-	if Open(dir).HasBlob(h) {
+	if Open(dir).hasBlob(h) {
 		t.Error("an incomplete blob is in the store")
 	}
 
@@ -247,7 +247,7 @@ func TestServerResumesAnUploadThatWasCut(t *testing.T) {
 	res = request(t, srv, http.MethodPut, location+"?digest="+h.String(), rest, func(r *http.Request) {
 		r.Header.Set("Content-Range", fmt.Sprintf("%d-%d", at, len(content)-1))
 	})
-	if res.StatusCode != http.StatusCreated || !Open(dir).HasBlob(h) {
+	if res.StatusCode != http.StatusCreated || !Open(dir).hasBlob(h) {
 		t.Errorf("the last chunk: %s", res.Status)
 	}
 }

@@ -46,9 +46,6 @@ type Store struct {
 // that asking an empty store leaves no trace; it is private to the user.
 func Open(dir string) *Store { return &Store{dir: dir} }
 
-// Dir is the folder that was opened.
-func (s *Store) Dir() string { return s.dir }
-
 func (s *Store) path(elem ...string) string {
 	return filepath.Join(append([]string{s.dir}, elem...)...)
 }
@@ -94,9 +91,9 @@ func (s *Store) Native(h v1.Hash) bool {
 	return err == nil
 }
 
-// HasBlob reports whether the store holds content of that digest, a manifest
+// hasBlob reports whether the store holds content of that digest, a manifest
 // for instance.
-func (s *Store) HasBlob(h v1.Hash) bool {
+func (s *Store) hasBlob(h v1.Hash) bool {
 	if checkHash(h) != nil {
 		return false
 	}
@@ -104,9 +101,9 @@ func (s *Store) HasBlob(h v1.Hash) bool {
 	return err == nil && fi.Mode().IsRegular()
 }
 
-// Blob opens content for reading and says its size in bytes. The caller closes
+// blob opens content for reading and says its size in bytes. The caller closes
 // it. The error is ErrNotFound when the store does not hold it.
-func (s *Store) Blob(h v1.Hash) (*os.File, int64, error) {
+func (s *Store) blob(h v1.Hash) (*os.File, int64, error) {
 	if err := checkHash(h); err != nil {
 		return nil, 0, err
 	}
@@ -125,10 +122,10 @@ func (s *Store) Blob(h v1.Hash) (*os.File, int64, error) {
 	return f, fi.Size(), nil
 }
 
-// WriteBlob stores what r yields under the digest h, and fails if r yields
+// writeBlob stores what r yields under the digest h, and fails if r yields
 // something else. A size of -1 means unknown. Content that the store holds is
 // not read again.
-func (s *Store) WriteBlob(ctx context.Context, h v1.Hash, size int64, r io.Reader) error {
+func (s *Store) writeBlob(ctx context.Context, h v1.Hash, size int64, r io.Reader) error {
 	if err := checkHash(h); err != nil {
 		return err
 	}

@@ -28,6 +28,16 @@ func randomImage(t *testing.T, size int64) v1.Image {
 	return img
 }
 
+// tag names a manifest.
+func tag(t *testing.T, s *Store, name string, h v1.Hash) error {
+	t.Helper()
+	n, err := ParseName(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s.tag(n, h)
+}
+
 func TestStoreGivesBackWhatWasWritten(t *testing.T) {
 	t.Parallel()
 	s := Open(filepath.Join(t.TempDir(), "images"))
@@ -48,7 +58,7 @@ func TestStoreGivesBackWhatWasWritten(t *testing.T) {
 			t.Errorf("Resolve(%q) = %v, %v, %v", name, h, ok, err)
 		}
 	}
-	again, err := Open(s.Dir()).Image(t.Context(), want)
+	again, err := Open(s.dir).Image(t.Context(), want)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -62,7 +72,7 @@ func TestStoreGivesBackWhatWasWritten(t *testing.T) {
 	if _, err := s.Image(t.Context(), config); err == nil {
 		t.Error("the configuration of an image was taken for its manifest")
 	}
-	if fi, err := os.Stat(s.Dir()); err != nil || fi.Mode().Perm() != 0o700 {
+	if fi, err := os.Stat(s.dir); err != nil || fi.Mode().Perm() != 0o700 {
 		t.Errorf("store folder is %v, %v", fi.Mode(), err)
 	}
 }
@@ -113,13 +123,13 @@ func TestStoreRefusesContentThatIsNotItsDigest(t *testing.T) {
 		t.Fatal(err)
 	}
 	h, _ := l.Digest()
-	if err := s.WriteBlob(t.Context(), h, -1, strings.NewReader("something else")); !errors.Is(err, errDigest) {
+	if err := s.writeBlob(t.Context(), h, -1, strings.NewReader("something else")); !errors.Is(err, errDigest) {
 		t.Errorf("wrong content: %v", err)
 	}
 	if err := s.writeLayer(t.Context(), lyingLayer{l}); err == nil {
 		t.Error("a layer of another size was stored")
 	}
-	if s.HasBlob(h) {
+	if s.hasBlob(h) {
 		t.Error("the refused blob is in the store")
 	}
 	if left, _ := os.ReadDir(s.path("uploads")); len(left) != 0 {
@@ -166,7 +176,7 @@ func TestStoreTagsMoveAndGo(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := s.Tag(t.Context(), "other:v1", first); err != nil {
+	if err := tag(t, s, "other:v1", first); err != nil {
 		t.Fatal(err)
 	}
 	entries, err := s.List()
@@ -190,7 +200,7 @@ func TestStoreTagsMoveAndGo(t *testing.T) {
 	if err := s.Untag(t.Context(), "other:v1"); !errors.Is(err, ErrNotFound) {
 		t.Errorf("second removal: %v", err)
 	}
-	if err := s.Tag(t.Context(), "x", v1.Hash{Algorithm: "sha256", Hex: strings.Repeat("0", 64)}); !errors.Is(err, ErrNotFound) {
+	if err := tag(t, s, "x", v1.Hash{Algorithm: "sha256", Hex: strings.Repeat("0", 64)}); !errors.Is(err, ErrNotFound) {
 		t.Errorf("tag of a missing manifest: %v", err)
 	}
 }
@@ -233,7 +243,7 @@ func TestStoreUploadGoesOnAfterBeingCut(t *testing.T) {
 	}
 	u.Write([]byte("a request that the crash cut off"))
 	u.f.Close()
-	if u, err = Open(s.Dir()).resumeUpload(u.id); err != nil {
+	if u, err = Open(s.dir).resumeUpload(u.id); err != nil {
 		t.Fatal(err)
 	}
 	if u.size != 4000 {
@@ -243,7 +253,7 @@ func TestStoreUploadGoesOnAfterBeingCut(t *testing.T) {
 	if err := u.commit(h); err != nil {
 		t.Fatal(err)
 	}
-	f, size, err := s.Blob(h)
+	f, size, err := s.blob(h)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -283,8 +293,8 @@ func TestGCTakesOnlyWhatNothingNames(t *testing.T) {
 	}
 	opts := GCOptions{Keep: []v1.Hash{deployed}, Grace: -time.Second, DryRun: true}
 	dry, err := s.GC(t.Context(), opts)
-	if err != nil || !s.HasBlob(old) {
-		t.Errorf("dry run: %v, has %v", err, s.HasBlob(old))
+	if err != nil || !s.hasBlob(old) {
+		t.Errorf("dry run: %v, has %v", err, s.hasBlob(old))
 	}
 	opts.DryRun = false
 	r, err := s.GC(t.Context(), opts)
@@ -303,7 +313,7 @@ func TestGCTakesOnlyWhatNothingNames(t *testing.T) {
 			t.Error(err)
 		}
 	}
-	if s.HasBlob(old) || s.HasBlob(other) || s.Native(old) {
+	if s.hasBlob(old) || s.hasBlob(other) || s.Native(old) {
 		t.Error("an image without a name survived")
 	}
 	if exists(s.path("repos", "gone")) {

@@ -22,22 +22,9 @@ func (s *Store) repoPath(repository string, elem ...string) string {
 	return filepath.Join(append(parts, elem...)...)
 }
 
-// Tag makes name, which must not be pinned by a digest, name the manifest h,
-// which the store must hold. What the name meant before stays until the
-// collector comes.
-func (s *Store) Tag(ctx context.Context, name string, h v1.Hash) error {
-	n, err := ParseName(name)
-	if err != nil {
-		return err
-	}
-	unlock, err := s.lock(ctx, false)
-	if err != nil {
-		return err
-	}
-	defer unlock()
-	return s.tag(n, h)
-}
-
+// tag makes n, which must not be pinned by a digest, name the manifest h, which
+// the store must hold. What the name meant before stays until the collector
+// comes. The store is locked.
 func (s *Store) tag(n Name, h v1.Hash) error {
 	if n.Digest != (v1.Hash{}) {
 		return fmt.Errorf("tag %q: a name with a digest cannot be moved", n)
@@ -88,7 +75,7 @@ func (s *Store) Resolve(name string) (v1.Hash, bool, error) {
 		return v1.Hash{}, false, err
 	}
 	if n.Digest != (v1.Hash{}) {
-		if !s.HasBlob(n.Digest) {
+		if !s.hasBlob(n.Digest) {
 			return v1.Hash{}, false, nil
 		}
 		return n.Digest, true, nil
