@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"net"
 	"strings"
 	"time"
 
@@ -154,9 +155,13 @@ func answerHint(err error) string {
 	return ""
 }
 
-// unreachableHint offers the local platform to those whom the default address
-// does not answer.
+// unreachableHint looks for who is away: a proxy, the local platform that the
+// default address stands for, or the gateway.
 func unreachableHint(err error) string {
+	var dial *net.OpError
+	if errors.As(err, &dial) && dial.Op == "proxyconnect" {
+		return "it is the proxy that cannot be reached: see HTTP_PROXY and HTTPS_PROXY, or name the gateway's host in NO_PROXY"
+	}
 	var e *gateway.Error
 	if errors.As(err, &e) && strings.HasPrefix(e.URL, defaultGateway+"/") {
 		return "start the local platform with faas-cli local start, or name a gateway with --gateway or OPENFAAS_URL"

@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"net"
+	"net/http"
+	"net/url"
 	"strings"
 	"syscall"
 	"testing"
@@ -23,6 +25,20 @@ func TestUnreachableDefaultGatewayHintsAtTheLocalPlatform(t *testing.T) {
 			if got := strings.Contains(stderr.String(), "hint: start the local platform with faas-cli local start"); code != 1 || got != local || stdout.Len() > 0 {
 				t.Errorf("%q at %q: exit code %d, hint = %v; want 1, %v:\n%s%s", args, url, code, got, local, stdout, stderr)
 			}
+		}
+	}
+}
+
+func TestUnreachableProxyIsNamed(t *testing.T) {
+	t.Parallel()
+	for _, gw := range []string{"http://gw.example", "https://gw.example"} {
+		env, stdout, stderr := faultEnv(t, gw)
+		env.Transport.Proxy = http.ProxyURL(&url.URL{Scheme: "http", Host: "proxy.example:3128"})
+		env.Transport.DialContext = func(context.Context, string, string) (net.Conn, error) {
+			return nil, &net.OpError{Op: "dial", Err: syscall.ECONNREFUSED}
+		}
+		if code := Main(t.Context(), env, []string{"list"}); code != exitFailed || !strings.Contains(stderr.String(), "hint: it is the proxy") || stdout.Len() > 0 {
+			t.Errorf("%s: exit code %d, printed %q: %s", gw, code, stdout, stderr)
 		}
 	}
 }
