@@ -422,7 +422,7 @@ func (fl *fleet) restore(ctx context.Context) error {
 		fl.mu.Lock()
 		fl.functions[f.ref] = f
 		fl.mu.Unlock()
-		fl.metrics.replicas(f.ref, rec.Replicas)
+		fl.metrics.scaled(f.ref, rec.Replicas)
 		if fl.attachment(rec.Runtime) == nil {
 			_, _, f.failure = fl.specOf(rec)
 			fl.log.Warn("function not restored", "function", f.ref.String(), "error", f.failure)

@@ -231,7 +231,7 @@ func (f *function) scaleLocked(ctx context.Context, n int) error {
 	for _, s := range surplus {
 		s.retire()
 	}
-	f.fleet.metrics.replicas(f.ref, n)
+	f.fleet.metrics.scaled(f.ref, n)
 	return nil
 }
 
@@ -332,7 +332,7 @@ func (f *function) commit(rec record, slots []*slot) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.rec, f.slots, f.failure = rec, slots, nil
-	f.fleet.metrics.replicas(f.ref, rec.Replicas)
+	f.fleet.metrics.scaled(f.ref, rec.Replicas)
 	f.notify()
 	return nil
 }

@@ -67,7 +67,7 @@ func NewServer(ctx context.Context, c Config) (*Server, error) {
 		return nil, err
 	}
 	fl := &fleet{
-		state: state{c.Dir}, runtimes: newAttachments(c.Runtimes), prepare: c.Prepare, images: c.Images, metrics: newMetrics(), log: c.Log, now: c.Now,
+		state: state{c.Dir}, runtimes: newAttachments(c.Runtimes), prepare: c.Prepare, images: c.Images, metrics: new(metrics), log: c.Log, now: c.Now,
 		probes:     &http.Client{Transport: functionTransport()},
 		startLimit: cmp.Or(c.StartLimit, defaultStartLimit),
 		functions:  map[runtime.Ref]*function{},
@@ -104,7 +104,6 @@ func (s *Server) StopStreams() { s.stopStreams() }
 // Handler serves the whole gateway to the loopback listener.
 func (s *Server) Handler() http.Handler {
 	control := withPassword(s.cfg.Password, s.controlPlane())
-	metrics := s.fleet.metrics.handler()
 	runtimes := withPassword(s.cfg.Password, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		writeBody(w, s.fleet.states(r.Context()))
 	}))
@@ -122,7 +121,7 @@ func (s *Server) Handler() http.Handler {
 			w.Header().Set("Content-Type", "text/plain; charset=utf-8")
 			_, _ = w.Write([]byte("OK"))
 		case path == "/metrics":
-			metrics.ServeHTTP(w, r)
+			s.fleet.metrics.ServeHTTP(w, r)
 		case path == provePath:
 			s.prove(w, r)
 		case path == runtimesPath:
