@@ -176,6 +176,7 @@ func runInvoke(ctx context.Context, env *Env, o invokeOptions) error {
 	start := env.Now()
 	resp, err := c.call(ctx, r)
 	if err == nil {
+		c.warnLostBody(r, resp)
 		err = printAnswer(ctx, env, o, r, resp)
 	}
 	if err != nil {
@@ -250,6 +251,15 @@ func (c *caller) send(ctx context.Context, r gateway.Invocation) (*http.Response
 		}
 	}
 	return c.client.Invoke(ctx, r)
+}
+
+// warnLostBody tells of a redirect that turned the call into a GET. That is how
+// some functions answer a form; from a gateway that wants HTTPS it means that
+// the function got nothing.
+func (c *caller) warnLostBody(r gateway.Invocation, resp *http.Response) {
+	if u := resp.Request.URL; c.body.size != 0 && resp.Request.Method != r.Method {
+		c.env.warnf("the call was redirected to %s://%s%s, as a %s without its body", u.Scheme, u.Host, u.EscapedPath(), resp.Request.Method)
+	}
 }
 
 // defaultNamespace is where functions are when nobody says so. The gateway

@@ -421,6 +421,40 @@ func TestRefusedTokenHints(t *testing.T) {
 	}
 }
 
+// TestInvokeTellsOfALostBody: a redirect is followed as browsers do, and what
+// that costs is said.
+func TestInvokeTellsOfALostBody(t *testing.T) {
+	t.Parallel()
+	for name, tt := range map[string]struct {
+		status int
+		args   []string
+		warns  bool
+	}{
+		"turned into a GET": {http.StatusMovedPermanently, []string{"-d", "x"}, true},
+		"kept":              {http.StatusPermanentRedirect, []string{"-d", "x"}, false},
+		"no body":           {http.StatusSeeOther, nil, false},
+		"a GET already":     {http.StatusFound, []string{"-m", "get", "-d", "x"}, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			env, stdout, stderr := functionAt(t, strings.NewReader(""), func(w http.ResponseWriter, r *http.Request) {
+				if r.URL.Path != "/there" {
+					http.Redirect(w, r, "/function/fn/there?key=hunter2", tt.status)
+					return
+				}
+				_, _ = io.WriteString(w, r.Method)
+			})
+			code := Main(t.Context(), env, append([]string{"invoke", "fn"}, tt.args...))
+			if warns := strings.Contains(stderr.String(), "/function/fn/there, as a GET without its body"); code != 0 || warns != tt.warns || stdout.Len() == 0 {
+				t.Errorf("exit code %d, printed %q, warned: %v; want %v:\n%s", code, stdout, warns, tt.warns, stderr)
+			}
+			if strings.Contains(stderr.String(), "hunter2") {
+				t.Errorf("a secret is shown: %s", stderr)
+			}
+		})
+	}
+}
+
 // TestTokensWithLineBreaks: the one at the end, of a file or a variable, does
 // not count; one inside is told of before anything is sent.
 func TestTokensWithLineBreaks(t *testing.T) {
