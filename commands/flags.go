@@ -149,6 +149,14 @@ func (o *gatewayFlags) registerTimeoutOf(cmd *cobra.Command, limit time.Duration
 	cmd.Flags().DurationVar(&o.timeout, "timeout", limit, usage)
 }
 
+// checkPort refuses the value of a flag that is no port.
+func checkPort(flag string, port int) error {
+	if port < 0 || port > 65535 {
+		return usagef("--%s %d: want a port from 0 to 65535", flag, port)
+	}
+	return nil
+}
+
 // complete reads what only the parsed command line knows.
 func (o *gatewayFlags) complete(cmd *cobra.Command) {
 	o.explicit = cmd.Flags().Changed("gateway") && o.url != "" // as from -g "$UNSET"

@@ -78,7 +78,7 @@ func (e *Env) credentialStore() (credentials.Store, error) {
 func (e *Env) authorizer(f gatewayFlags, t target) (gateway.Authorizer, error) {
 	if f.token != "" {
 		if !sendable(f.token) {
-			return nil, usagef("--token has a control character in it, as no token does")
+			return nil, usagef("--token has a control character in it")
 		}
 		return gateway.BearerToken(f.token), nil
 	}

@@ -42,8 +42,8 @@ func (o *platformFlags) register(cmd *cobra.Command) {
 func (o *platformFlags) complete(cmd *cobra.Command) { o.portExplicit = cmd.Flags().Changed("port") }
 
 func (o *platformFlags) validate() error {
-	if o.port < 0 || o.port > 65535 {
-		return usagef("--port %d is no port", o.port)
+	if err := checkPort("port", o.port); err != nil {
+		return err
 	}
 	if _, err := o.registryPort(); err != nil {
 		return err
@@ -62,10 +62,10 @@ func (o *platformFlags) registryPort() (int, error) {
 		return 0, nil
 	}
 	port, err := strconv.Atoi(o.registry)
-	if err != nil || port < 0 || port > 65535 {
-		return 0, usagef("--registry %q is no port", o.registry)
+	if err != nil {
+		return 0, usagef("--registry %q: want a port from 0 to 65535", o.registry)
 	}
-	return port, nil
+	return port, checkPort("registry", port)
 }
 
 // args repeats the flags on the command line of another process.

@@ -1,6 +1,7 @@
 package commands
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -96,14 +97,10 @@ func (o localRunOptions) validate() error {
 		return usagef("--print shows one function, --all runs several")
 	case o.debugPort != 0 && (o.all || o.build.print || o.runtime == runtimeDocker):
 		return usagef("--debug-port is for one function that runs as a process: leave --all, --print and --runtime docker out")
-	case o.debugPort < 0 || o.debugPort > 65535:
-		return usagef("--debug-port %d: a port is at most 65535", o.debugPort)
-	case o.port < 0 || o.port > 65535:
-		return usagef("--port %d: a port is at most 65535", o.port)
 	case o.debugPort != 0 && o.debugPort == o.port:
 		return usagef("--debug-port %d is the port of the function itself", o.debugPort)
 	}
-	return o.build.validate()
+	return cmp.Or(checkPort("debug-port", o.debugPort), checkPort("port", o.port), o.build.validate())
 }
 
 // runLocalRun prints, or builds and runs.

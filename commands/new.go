@@ -301,7 +301,7 @@ func listLanguages(env *Env) error {
 	names, err := p.Folder.Names()
 	if errors.Is(err, fs.ErrNotExist) {
 		err = fmt.Errorf("there is no folder ./%s with templates", templates.Dir)
-		return withHint(err, "pull some with faas-cli template store pull NAME; faas-cli itself brings: %s", strings.Join(templates.Embedded(), ", "))
+		return withHint(err, "pull some with faas-cli template store pull NAME; those that come with faas-cli: %s", strings.Join(templates.Embedded(), ", "))
 	}
 	if err != nil {
 		return err

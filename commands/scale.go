@@ -42,10 +42,10 @@ start it again with the next invocation.`,
 	return cmd
 }
 
-func runScale(ctx context.Context, env *Env, o scaleOptions, name, count string) error {
-	replicas, err := strconv.ParseUint(count, 10, 32)
+func runScale(ctx context.Context, env *Env, o scaleOptions, name, number string) error {
+	replicas, err := strconv.ParseUint(number, 10, 32)
 	if err != nil {
-		return usagef("the number of replicas must be 0 or more, got %q", count)
+		return usagef("the number of replicas must be 0 or more, got %q", number)
 	}
 	gw, namespaceOf, err := env.stackGatewayClient(ctx, o.gateway, o.stack)
 	if err != nil {
@@ -57,7 +57,7 @@ func runScale(ctx context.Context, env *Env, o scaleOptions, name, count string)
 		return err
 	}
 	if o.wait {
-		env.progressf("Waiting for %d replica(s) of %s", replicas, inNamespace(name, namespace))
+		env.progressf("Waiting for %s of %s", count(int(replicas), "replica"), inNamespace(name, namespace))
 		if err := waitForReplicas(ctx, gw, name, namespace, replicas, o.gateway.timeout); err != nil {
 			return err
 		}
@@ -79,7 +79,7 @@ const waitInterval = 500 * time.Millisecond
 
 // waitForReplicas returns when exactly that many replicas are available.
 func waitForReplicas(ctx context.Context, gw *gateway.Client, name, namespace string, replicas uint64, limit time.Duration) error {
-	return waitUntil(ctx, fmt.Sprintf("%d replica(s) of function %q not available", replicas, name), limit, func(ctx context.Context) error {
+	return waitUntil(ctx, fmt.Sprintf("%s of function %q not available", count(int(replicas), "replica"), name), limit, func(ctx context.Context) error {
 		fn, err := gw.PollFunction(ctx, name, namespace)
 		if err == nil && fn.AvailableReplicas != replicas {
 			err = fmt.Errorf("%d available", fn.AvailableReplicas)

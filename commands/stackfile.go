@@ -38,7 +38,7 @@ func (e *Env) discoverStack(o stackFlags) (stack.Discovered, error) {
 		return d, nil
 	}
 	if strings.ContainsAny(name, `/\`) {
-		return d, usagef("--env-name %q: a name is no path", name)
+		return d, usagef("--env-name %q: want a name, not a path", name)
 	}
 	switch path, ok := stack.Overlay(e.Dir, d.Paths[0], name); {
 	case ok:

@@ -92,10 +92,10 @@ func runTemplateLint(env *Env, o templateLintOptions) error {
 		}
 	}
 	if errs > 0 || o.strict && warnings > 0 {
-		return withHint(fmt.Errorf("lint: %d error(s) and %d warning(s) in %d template(s)", errs, warnings, len(dirs)),
+		return withHint(fmt.Errorf("lint: %s and %s in %s", count(errs, "error"), count(warnings, "warning"), count(len(dirs), "template")),
 			"faas-cli template lint --rules says what each rule is about")
 	}
-	env.progressf("%d template(s) checked, %d warning(s)", len(dirs), warnings)
+	env.progressf("%s checked, %s", count(len(dirs), "template"), count(warnings, "warning"))
 	return nil
 }
 
