@@ -213,28 +213,8 @@ func (r *localRunner) runtimeOf(ctx context.Context, image string) (rt runtime.R
 func (r *localRunner) start(ctx context.Context, s localSpec) (*localReplica, error) {
 	name := s.job.fn.Name
 	fail := func(err error) (*localReplica, error) { return nil, fmt.Errorf("run %s: %w", name, err) }
-	rt, digest, err := r.runtimeOf(ctx, s.job.image)
+	rt, spec, err := r.prepare(ctx, s)
 	if err != nil {
-		return fail(err)
-	}
-	secrets, err := s.readSecrets()
-	if err != nil {
-		return fail(err)
-	}
-	spec := runtime.Spec{
-		Ref:   runtime.Ref{Name: name, Namespace: s.env["OPENFAAS_NAMESPACE"]},
-		Image: s.job.image, Digest: digest, Env: s.env, Secrets: secrets,
-		Memory: s.memory, MilliCPU: s.milliCPU, ReadOnlyRoot: s.readOnly,
-	}
-	if r.front == nil {
-		spec.Port, spec.Loopback = r.o.port, true
-	}
-	if r.o.debugPort != 0 {
-		if spec.Command, err = r.debugCommand(ctx, s, rt.Kind()); err != nil {
-			return fail(err)
-		}
-	}
-	if err := rt.Check(ctx, spec); err != nil {
 		return fail(err)
 	}
 	for _, note := range rt.Notes(spec) {
@@ -256,17 +236,49 @@ func (r *localRunner) start(ctx context.Context, s localSpec) (*localReplica, er
 		}
 		return fail(err)
 	}
-	url := "http://" + replica.Info().Address
+	r.announce(s, replica.Info().Address)
+	return l, nil
+}
+
+// prepare decides what runs the function, and from what.
+func (r *localRunner) prepare(ctx context.Context, s localSpec) (runtime.Runtime, runtime.Spec, error) {
+	rt, digest, err := r.runtimeOf(ctx, s.job.image)
+	if err != nil {
+		return nil, runtime.Spec{}, err
+	}
+	secrets, err := s.readSecrets()
+	if err != nil {
+		return nil, runtime.Spec{}, err
+	}
+	spec := runtime.Spec{
+		Ref:   runtime.Ref{Name: s.job.fn.Name, Namespace: s.env["OPENFAAS_NAMESPACE"]},
+		Image: s.job.image, Digest: digest, Env: s.env, Secrets: secrets,
+		Memory: s.memory, MilliCPU: s.milliCPU, ReadOnlyRoot: s.readOnly,
+	}
+	if r.front == nil {
+		spec.Port, spec.Loopback = r.o.port, true
+	}
+	if r.o.debugPort != 0 {
+		if spec.Command, err = r.debugCommand(ctx, s, rt.Kind()); err != nil {
+			return nil, runtime.Spec{}, err
+		}
+	}
+	return rt, spec, rt.Check(ctx, spec)
+}
+
+// announce says where a function that is ready can be called.
+func (r *localRunner) announce(s localSpec, address string) {
+	name := s.job.fn.Name
+	url := "http://" + address
 	if r.front != nil {
-		url = r.front.add(name, replica.Info().Address)
+		url = r.front.add(name, address)
 	} else if r.o.port == 0 {
-		r.keepPort(replica.Info().Address)
+		r.keepPort(address)
 	}
 	r.env.progressf("Running %s on %s", name, url)
 	if r.o.debugPort != 0 {
 		r.env.progressf("Its debugger (%s) listens on %s:%d", s.debugging.debugger, loopbackHost, r.o.debugPort)
 	}
-	return l, nil
 }
 
 // errEnded: how a function ended is told already.
