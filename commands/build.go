@@ -99,7 +99,7 @@ func build(ctx context.Context, env *Env, o buildOptions, names []string) error 
 	}
 	defer work.Close() //nolint:errcheck // folders that were read
 	if o.build.print {
-		return errors.Join(printJobs(env.Term.Out, jobs, to), jobErrors(jobs))
+		return env.printBuilds(ctx, jobs, to)
 	}
 	outcomes, err := env.runStages(ctx, o.build.show, jobs, o.build.stages()...)
 	if superseded(ctx) {
@@ -154,13 +154,16 @@ func (e *Env) warnSingle(d stack.Discovered) {
 	e.warnf("--image, --handler, --name and --lang have no effect on the functions of %s", strings.Join(d.Paths, ", "))
 }
 
-// jobErrors are the errors of jobs that could not be prepared, in order.
-func jobErrors(jobs []*job) error {
-	var errs []error
+// printBuilds prints what would be built, and returns what keeps it from that.
+func (e *Env) printBuilds(ctx context.Context, jobs []*job, to buildTarget) error {
+	errs := []error{printJobs(e.Term.Out, jobs, to)}
 	for _, j := range jobs {
 		errs = append(errs, j.err)
 	}
-	return errors.Join(errs...)
+	if err := errors.Join(errs...); err != nil {
+		return err
+	}
+	return refuse(ctx, jobs)
 }
 
 // platformList lists platforms for people.

@@ -172,6 +172,9 @@ func (o buildFlags) validate() error {
 	if _, err := builder.ParseArgs("--build-label", o.labels); err != nil {
 		return &UsageError{Err: err}
 	}
+	if o.shrinkwrap && len(o.outputs) > 0 {
+		return usagef("--build-to writes images, and --shrinkwrap makes none")
+	}
 	for _, s := range o.outputs {
 		if _, err := builder.ParseOutput(s); err != nil {
 			return &UsageError{Err: fmt.Errorf("--build-to: %w", err)}

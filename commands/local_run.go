@@ -142,6 +142,9 @@ func (r *localRunner) bring(ctx context.Context, run *localRun) (started []*loca
 			return nil, err
 		}
 		errs = append(errs, err)
+		if r.o.build.shrinkwrap { // there is no image of it
+			return nil, errors.Join(errs...)
+		}
 	}
 	for _, s := range run.specs {
 		l, err := r.start(ctx, s)

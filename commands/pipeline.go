@@ -152,13 +152,23 @@ func (s stage) enter(ctx context.Context) error {
 func refuse(ctx context.Context, jobs []*job) error {
 	var errs []error
 	for _, j := range jobs {
-		if j.err == nil && j.choice.engine != nil {
+		switch {
+		case refused(j.err): // by the only engine that was asked for
+			errs = append(errs, j.err)
+		case j.err == nil && j.choice.engine != nil:
 			if err := builder.Check(ctx, j.choice.engine, j.request); err != nil {
 				errs = append(errs, fmt.Errorf("build %s: %w", j.fn.Name, err))
 			}
 		}
 	}
 	return errors.Join(errs...)
+}
+
+// refused says that an engine cannot do what it was asked for.
+func refused(err error) bool {
+	var unsupported *builder.UnsupportedError
+	var noLocal *builder.NoLocalError
+	return errors.As(err, &unsupported) || errors.As(err, &noLocal)
 }
 
 // buildStage builds with the engine that was chosen for each job.

@@ -101,7 +101,7 @@ func runPublish(ctx context.Context, env *Env, o publishOptions) error {
 	}
 	defer work.Close() //nolint:errcheck // folders that were read
 	if o.build.print {
-		return errors.Join(printJobs(env.Term.Out, jobs, to), jobErrors(jobs))
+		return env.printBuilds(ctx, jobs, to)
 	}
 	outcomes, err := env.runStages(ctx, o.build.show, jobs, o.build.stages()...)
 	return errors.Join(env.reportOutcomes(outcomes, o.format, o.build.show.metadataFile), err)

@@ -82,8 +82,11 @@ func (o upOptions) validate() error {
 	if o.platforms != "" && !o.publish {
 		return usagef("--platforms can only be used with the --publish flag")
 	}
-	o.deploy.parallel = o.build.parallel
-	return errors.Join(o.build.validate(), o.deploy.validate())
+	if err := o.build.validate(); err != nil {
+		return err
+	}
+	o.deploy.parallel = o.build.parallel // which is checked
+	return o.deploy.validate()
 }
 
 // runUp brings the functions up, once or until Ctrl-C.
@@ -112,11 +115,11 @@ func up(ctx context.Context, env *Env, o upOptions, names []string, logs *watche
 	}
 	defer p.work.Close() //nolint:errcheck // folders that were read
 	if o.build.print {
-		err := printJobs(env.Term.Out, p.jobs, p.to)
-		if err == nil && o.pushes(p.to) {
-			err = env.resultf("%s", p.to.describe())
+		err := env.printBuilds(ctx, p.jobs, p.to)
+		if o.pushes(p.to) {
+			err = errors.Join(env.resultf("%s", p.to.describe()), err)
 		}
-		return errors.Join(err, jobErrors(p.jobs))
+		return err
 	}
 	if names == nil && o.sends(p.to) && !o.build.show.silent() { // --watch need not repeat it for every change
 		env.progressf("%s", p.to.describe())
