@@ -131,7 +131,7 @@ func (p *logPrinter) text(b, text []byte) []byte {
 	return append(b, text...)
 }
 
-// prefixes gives each function a prefix of the same width, coloured in turn.
+// logPrefixes gives each function a prefix of the same width, coloured in turn.
 func logPrefixes(t *term.Terminal, names []string) []string {
 	width := 0
 	for _, n := range names {
