@@ -20,8 +20,7 @@ import (
 	"github.com/faas-cli/faas-cli/templates"
 )
 
-// completionTime bounds what a press of the tab key waits for a gateway or a
-// store. With the start of the program it is less than a second.
+// completionTime is less than a second, with the start of the program.
 const completionTime = 700 * time.Millisecond
 
 // completer finds names for the shell. It never prints, and what cannot be
@@ -122,7 +121,7 @@ func (c completer) argument(find names) cobra.CompletionFunc {
 
 // quietly looks for names in an environment that nothing is printed in.
 func (c completer) quietly(cmd *cobra.Command, args []string, find names) []string {
-	ctx, cancel := context.WithTimeout(gateway.WithoutRetry(cmd.Context()), completionTime)
+	ctx, cancel := context.WithTimeout(gateway.WithoutRetry(cmd.Context()), c.env.CompletionTime)
 	defer cancel()
 	found := find(ctx, cmd, args)
 	slices.Sort(found)
@@ -279,7 +278,7 @@ func (c completer) storeTemplates(ctx context.Context, cmd *cobra.Command, _ []s
 		return nil
 	}
 	defer func() { _ = clean() }() // only there where no cache is kept
-	list, err := env.templateStores(url, cache, false, completionTime).List(ctx)
+	list, err := env.templateStores(url, cache, false, env.CompletionTime).List(ctx)
 	if err != nil {
 		return nil
 	}

@@ -31,6 +31,10 @@ type Env struct {
 	// Executable is the path of the running program, for those that start it
 	// again.
 	Executable func() (string, error)
+
+	// CompletionTime bounds what a press of the Tab key waits for a gateway or a
+	// store.
+	CompletionTime time.Duration
 }
 
 // maxIdlePerHost keeps as many connections open as commands run requests at
@@ -57,6 +61,8 @@ func SystemEnv() *Env {
 		Environ:    os.Environ,
 		Transport:  transport,
 		Executable: os.Executable,
+
+		CompletionTime: completionTime,
 	}
 }
 

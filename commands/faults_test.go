@@ -168,6 +168,8 @@ func faultEnv(t *testing.T, url string) (env *Env, stdout, stderr *bytes.Buffer)
 		Dir: dir, Now: time.Now, Transport: transport,
 		Environ:    func() []string { return nil },
 		Executable: func() (string, error) { return "faas-cli", nil },
+
+		CompletionTime: completionTime,
 	}, stdout, stderr
 }
 
