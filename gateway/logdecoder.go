@@ -74,7 +74,7 @@ type logDecoder struct {
 }
 
 // logBlock is how much of a log is read at a time, in bytes.
-const logBlock = 256 << 10
+const logBlock = 512 << 10
 
 // message reads the next message into rec. It returns io.EOF after the last one,
 // [ErrLogTruncated] when the log ends inside a message, [ErrConnectionLost]

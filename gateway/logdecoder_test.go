@@ -60,7 +60,7 @@ func TestLogDecoderLikeEncodingJSON(t *testing.T) {
 	streams := map[string]string{
 		"one":              logLine + "\n",
 		"no final newline": logLine,
-		"many":             strings.Repeat(logLine+"\n", 3000),
+		"many":             strings.Repeat(logLine+"\n", 6000), // more than a block
 		"one line":         logLine + logLine + " " + logLine,
 		"spread out":       strings.ReplaceAll(logLine, ",", ",\n  ") + "\n" + logLine + "\n",
 		"blank lines":      "\n\n" + logLine + "\n\r\n" + logLine + "\r\n\n",
