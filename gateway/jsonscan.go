@@ -120,15 +120,15 @@ func newStringStates() *stringStates {
 func (t *stringStates) whole(content []byte) bool {
 	state := uint64(inText)
 	for len(content) >= wordSize { // eight bytes a turn, as a turn costs as much as they do
-		w := binary.LittleEndian.Uint64(content)
-		state = t[byte(w)] >> (state & stateNumbers)
-		state = t[byte(w>>8)] >> (state & stateNumbers)
-		state = t[byte(w>>16)] >> (state & stateNumbers)
-		state = t[byte(w>>24)] >> (state & stateNumbers)
-		state = t[byte(w>>32)] >> (state & stateNumbers)
-		state = t[byte(w>>40)] >> (state & stateNumbers)
-		state = t[byte(w>>48)] >> (state & stateNumbers)
-		state = t[byte(w>>56)] >> (state & stateNumbers)
+		c := (*[wordSize]byte)(content)
+		state = t[c[0]] >> (state & stateNumbers)
+		state = t[c[1]] >> (state & stateNumbers)
+		state = t[c[2]] >> (state & stateNumbers)
+		state = t[c[3]] >> (state & stateNumbers)
+		state = t[c[4]] >> (state & stateNumbers)
+		state = t[c[5]] >> (state & stateNumbers)
+		state = t[c[6]] >> (state & stateNumbers)
+		state = t[c[7]] >> (state & stateNumbers)
 		content = content[wordSize:]
 	}
 	for _, c := range content {
